@@ -79,7 +79,7 @@ function checked(name: string, value = '', { allowed, parse }: Format<unknown>):
 
 /*
  * The ranges below are those in which a function works. lib/config/config.ts may allow less, never more
- * (test/infra/environment.test.ts).
+ * (test/infra/template/environment.test.ts).
  */
 
 /** The tables of the log, and its rules. RETENTION_DAYS: 1 to 3,650. */

@@ -8,7 +8,7 @@ import type { LeaseRow, LeaseStore } from '../../lambda/hub/lease.ts';
 import type { CursorRow, Progress, Shard } from '../../lambda/hub/push/push-ports.ts';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
 import type { EndpointRow, EndpointState } from '../../lambda/webhook/webhook-stores.ts';
-import { hardOfHearing, NOW, newId, type Stores, storesUnderTest } from './stores.ts';
+import { hardOfHearing, NOW, newId, progressOf, type Stores, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 60_000;
 
@@ -24,27 +24,15 @@ interface Kind<Key, State, Row extends State & LeaseRow> {
   readonly stateOf: (row: Row) => State;
 }
 
-const progress = (more: Partial<Progress>): Progress => ({
-  delivered: undefined,
-  at: 0,
-  isClosed: false,
-  lookAt: 0,
-  isUnclean: false,
-  fence: 0,
-  streamId: 'stream',
-  roster: 0,
-  ...more,
-});
-
 const SHARDS: Kind<Shard, Progress, CursorRow> = {
   leasesOf: ({ cursors }) => cursors,
   newKey: () => ({ channel: newId(), pattern: `${newId()}/*`, shard: 3 }),
-  fresh: progress({}),
-  used: progress({ delivered: { entry: 5, index: 1 }, at: NOW, isClosed: true, lookAt: 8, fence: 2 }),
-  other: progress({ delivered: { entry: 6, index: 0 }, at: NOW + 1, lookAt: 9, fence: 3 }),
+  fresh: progressOf({}),
+  used: progressOf({ delivered: { entry: 5, index: 1 }, at: NOW, isClosed: true, lookAt: 8, fence: 2 }),
+  other: progressOf({ delivered: { entry: 6, index: 0 }, at: NOW + 1, lookAt: 9, fence: 3 }),
   // A row is unclean while there is an owner (listeners.test.ts).
   stateOf: ({ delivered, at, isClosed, lookAt, fence }) =>
-    progress({ delivered, at, isClosed, lookAt, fence }),
+    progressOf({ delivered, at, isClosed, lookAt, fence }),
 };
 
 const ENDPOINTS: Kind<string, EndpointState, EndpointRow> = {

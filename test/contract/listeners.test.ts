@@ -1,54 +1,32 @@
 /**
- * The stores that the push relies on (lambda/hub/push/push-ports.ts): connections, subscriptions and cursors.
+ * The stores that the push relies on (lambda/hub/push/push-ports.ts): subscriptions, cursors and their look-up.
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
-import type { Connection, Progress, Shard, Subscriber } from '../../lambda/hub/push/push-ports.ts';
+import type { Progress, Shard, Subscriber } from '../../lambda/hub/push/push-ports.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
-import { NOW, newId, type Stores, storesUnderTest } from './stores.ts';
+import { NOW, newId, patientClient, progressOf, type Stores, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 3_600_000;
 const at = (entry: number, index = 0) => ({ entry, index });
-const progress = (entry: number, more: Partial<Progress> = {}): Progress => ({
-  delivered: at(entry),
-  at: NOW,
-  isClosed: false,
-  lookAt: 0,
-  isUnclean: false,
-  fence: 0,
-  streamId: 'stream',
-  roster: 0,
-  ...more,
-});
+const progress = (entry: number, more: Partial<Progress> = {}): Progress =>
+  progressOf({ delivered: at(entry), at: NOW, ...more });
 
 const stores = storesUnderTest();
 
 describe.each(stores)('%s', (_name, make) => {
-  let connections: Stores['connections'];
   let subscriptions: Stores['subscriptions'];
   let cursors: Stores['cursors'];
   let lookup: Stores['lookup'];
-  let connection: Connection;
   let subscriber: Subscriber;
   let shard: Shard;
   beforeEach(() => {
-    ({ connections, subscriptions, cursors, lookup } = make());
-    const id = `${newId()}=`;
-    connection = {
-      id,
-      principal: `somebody-${id}`,
-      capability: { 'a/*': ['subscribe'] },
-      allowedUntil: LATER,
-      since: NOW,
-      until: LATER,
-      subscriptions: {},
-    };
+    ({ subscriptions, cursors, lookup } = make());
     const pattern = `p-${newId()}/*`;
     shard = { channel: `p-${newId()}`, pattern, shard: 3 };
     subscriber = {
       id: newId(),
-      connection: id,
+      connection: `${newId()}=`,
       since: NOW,
       until: LATER,
       allowedUntil: undefined,
@@ -59,78 +37,7 @@ describe.each(stores)('%s', (_name, make) => {
     };
   });
 
-  test('a connection is stored as it was given, until it is removed', async () => {
-    expect(await connections.add(connection, 9)).toBe(true);
-    expect(await connections.get(connection.id)).toEqual(connection);
-    const anonymous = { ...connection, id: `${newId()}=`, principal: undefined, allowedUntil: undefined };
-    await connections.add(anonymous, 9);
-    expect(await connections.get(anonymous.id)).toEqual(anonymous);
-    await connections.remove(connection);
-    expect(await connections.get(connection.id)).toBeUndefined();
-  });
-
-  test('the connections of a principal are those that it had opened by then, and that may still be open', async () => {
-    const principal = `p ${newId()}`;
-    const of = async (by: number) => (await connections.ofPrincipal(principal, by)).toSorted();
-    expect(await of(NOW)).toEqual([]);
-    const one = { ...connection, id: `1${newId()}=`, principal };
-    const two = { ...connection, id: `2${newId()}=`, principal, since: NOW + 1 };
-    const others = [`${principal}x`, '', undefined].map((other, n) => ({
-      ...one,
-      id: `${3 + n}${newId()}=`,
-      principal: other,
-    }));
-    for (const each of [one, two, ...others]) await connections.add(each, 9);
-    expect(await of(NOW - 1)).toEqual([]);
-    expect(await of(NOW)).toEqual([one.id]);
-    expect(await of(NOW + 1)).toEqual([one.id, two.id]);
-    expect(await of(LATER)).toEqual([]);
-    await connections.remove(one);
-    await connections.remove(one);
-    expect(await of(NOW + 1)).toEqual([two.id]);
-    expect(await connections.get(two.id)).toEqual(two);
-  });
-
-  test('a principal has as many connections as its quota; one that ends makes room for one, however often it is removed', async () => {
-    const another = () => ({ ...connection, id: `${newId()}=` });
-    const [second, third] = [another(), another()];
-    expect(await connections.add(connection, 2)).toBe(true);
-    expect(await connections.add(second, 2)).toBe(true);
-    expect(await connections.add(third, 2)).toBe(false);
-    expect(await connections.get(third.id)).toBeUndefined();
-    expect(await connections.add({ ...third, principal: `other-${third.id}` }, 2)).toBe(true);
-    await Promise.all([connections.remove(second), connections.remove(second)]);
-    await connections.remove(second);
-    expect(await connections.add(another(), 2)).toBe(true);
-    expect(await connections.add(another(), 2)).toBe(false);
-  });
-
-  test('a note is taken once, up to a limit, and only for a connection', async () => {
-    await connections.add(connection, 9);
-    const note = (pattern: string, shards = 0) =>
-      connections.note(connection.id, { pattern, shard: shards }, 2);
-    expect(await note('a/b', 1)).toBe('noted');
-    expect(await note('a/b', 2)).toBe('there');
-    expect(await note('a.b')).toBe('noted');
-    expect(await note('*')).toBe('full');
-    expect(await note('a/b')).toBe('there');
-    expect((await connections.get(connection.id))?.subscriptions).toEqual({ 'a/b': 1, 'a.b': 0 });
-    await connections.unnote(connection.id, 'a/b');
-    await connections.unnote(connection.id, 'never there');
-    expect(await note('*', 5)).toBe('noted');
-    expect(await connections.note('nobody=', shard, 2)).toBe('gone');
-    await connections.unnote('nobody=', 'a/b');
-    expect(await connections.get('nobody=')).toBeUndefined();
-  });
-
   test.each(['__proto__', 'constructor', 'toString'])('%s is a name as any other', async (name) => {
-    await connections.add(connection, 9);
-    expect(await connections.note(connection.id, { pattern: name, shard: 4 }, 2)).toBe('noted');
-    expect(await connections.note(connection.id, { pattern: name, shard: 5 }, 2)).toBe('there');
-    const noted = await connections.get(connection.id);
-    expect(Object.entries(noted?.subscriptions ?? {})).toEqual([[name, 4]]);
-    await connections.unnote(connection.id, name);
-    expect(await connections.get(connection.id)).toEqual(connection);
     const own = { at: at(7), isUnsure: true, backoffs: 1, backoffUntil: NOW, term: 1 };
     await subscriptions.add(shard, { ...subscriber, ownCursors: Object.fromEntries([[name, own]]) }, true);
     const there = async (): Promise<Subscriber> =>
@@ -273,13 +180,6 @@ describe.each(stores)('%s', (_name, make) => {
     expect(await subscriptions.members(shard)).toEqual([]);
   });
 
-  test('a connection that is added late keeps the notes that were written since', async () => {
-    await connections.add(connection, 9);
-    await connections.note(connection.id, { pattern: 'a/b', shard: 1 }, 9);
-    await connections.add(connection, 9);
-    expect((await connections.get(connection.id))?.subscriptions).toEqual({ 'a/b': 1 });
-  });
-
   test('a subscription can be ended before its time, and has no own cursor then', async () => {
     await subscriptions.add(shard, subscriber, true);
     await subscriptions.expire(shard, { ...subscriber, id: 'another' });
@@ -375,7 +275,7 @@ test('the stored attributes of a cursor keep their names', async () => {
   const lease = { owner: 'one', until: NOW + 1_000 };
   const Key = { channel: shard.channel, shard: 'a/*#3' };
   const stored = async () =>
-    (await documentClient().get({ TableName: 'cursors', Key, ConsistentRead: true })).Item;
+    (await patientClient().get({ TableName: 'cursors', Key, ConsistentRead: true })).Item;
   await cursors.take(shard, lease, NOW);
   await cursors.ask(shard, NOW);
   await cursors.guard(shard, NOW + 5);

@@ -5,13 +5,12 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, test } from 'vitest';
-import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
 import type { Delivery } from '../../lambda/webhook/delivery/delivery.ts';
 import type { DeliveryTask } from '../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../lambda/webhook/endpoint.ts';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
 import { BEGINNING } from '../../protocol/offset.ts';
-import { NOW, newId, storesUnderTest } from './stores.ts';
+import { NOW, newId, patientClient, storesUnderTest } from './stores.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -21,7 +20,7 @@ const [, [, open]] = storesUnderTest();
 
 const rowsOf = async (table: string): Promise<readonly Item[]> =>
   (await sdk().send(new ScanCommand({ TableName: table, ConsistentRead: true }))).Items ?? [];
-const put = (table: string, row: Item) => documentClient().put({ TableName: table, Item: row });
+const put = (table: string, row: Item) => patientClient().put({ TableName: table, Item: row });
 /** Only tests scan. */
 const sdk = () => DynamoDBDocumentClient.from(new DynamoDBClient());
 

@@ -7,8 +7,8 @@ import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-clo
 import type { TestProject } from 'vitest/node';
 import { keysOfDeployedHub, keysOfLocalHub, urlOfDeployedHub } from '../../scripts/hub/hub-keys.ts';
 import { startHub } from '../../scripts/hub/local-hub.ts';
+import { type IssuerUnderTest, startIssuer } from '../support/access/issuer.ts';
 import { saveGrants } from '../support/wire/grants.ts';
-import { type IssuerUnderTest, startIssuer } from '../support/wire/issuer.ts';
 
 export interface HubUnderTest {
   readonly url: string;

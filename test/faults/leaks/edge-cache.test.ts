@@ -3,13 +3,13 @@
  * edge does what CloudFront documents, and the worse case where the documentation is unclear.
  * @module
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { keysOfLocalHub } from '../../../scripts/hub/hub-keys.ts';
 import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
 import { mint } from '../../../scripts/mint.ts';
 import { seededRandom } from '../../support/domain/random.ts';
 import { clearFaults, type Fault, inject } from '../../support/wire/faults.ts';
-import { type Caller, callerAt, newChannel } from '../../support/wire/wire.ts';
+import { type Caller, callerAt, newChannel, throughBusy } from '../../support/wire/wire.ts';
 
 let running: RunningHub;
 let hub: Caller;
@@ -93,7 +93,9 @@ describe('a read that starts after a publish was answered', () => {
     ['-1', QUERY],
     ['the end', GET],
   ])('sees it, although a read that started before is in flight (from %s)', async (from, action) => {
-    for (let round = 0; round < 5; round++) {
+    // A round counts if the earlier read came first. On a busy machine the client of the store repeats a call that is late, and then
+    // reads what is new.
+    for (let rounds = 0; rounds < 5; ) {
       const channel = newChannel('public');
       const end = nextOf(await hub.publish(channel, 'before'));
       const offset = from === '-1' ? '-1' : end;
@@ -106,11 +108,11 @@ describe('a read that starts after a publish was answered', () => {
         effect: { delayMs: 600 },
       });
       const early = anonymous.read(channel, offset);
-      await expect.poll(() => queries(action), { interval: 2 }).toBe(before + 1);
+      await expect.poll(() => queries(action), { interval: 2 }).toBeGreaterThan(before);
       await hub.publish(channel, 'after');
       const late = await Promise.all([1, 2, 3].map(() => anonymous.read(channel, offset)));
       for (const response of late) expect(await response.json()).toContain('after');
-      expect(await (await early).json()).not.toContain('after');
+      if (!(await (await early).text()).includes('after')) rounds++;
     }
   });
 
@@ -121,15 +123,18 @@ describe('a read that starts after a publish was answered', () => {
     const readers = Array.from({ length: 10 }, async () => {
       while (!isOver) await (await anonymous.read(channel)).arrayBuffer();
     });
+    // Readers that went on after a failure would take the faults of later tests.
+    onTestFinished(async () => {
+      isOver = true;
+      await Promise.all(readers);
+    });
     for (let round = 0; round < 50; round++) {
-      await hub.publish(channel, round);
+      expect((await throughBusy(() => hub.publish(channel, round))).status).toBe(204);
       const pages = await Promise.all(
-        [1, 2, 3].map(async () => await (await anonymous.read(channel)).json()),
+        [1, 2, 3].map(async () => await (await throughBusy(() => anonymous.read(channel))).json()),
       );
       for (const page of pages) expect(page).toContain(round);
     }
-    isOver = true;
-    await Promise.all(readers);
   });
 
   test('gets no Stream-Up-To-Date before a gap, although it gets the same messages as before (§4.2)', async () => {
@@ -299,8 +304,10 @@ test('no caller gets an answer of another: each answer is the one that the hub g
       { 'x-tidings-authorization': pick(ann, bob, `Bearer ${running.token}`) },
       { 'x-tidings-alone': '' },
     );
-    const through = callerAt(running.stack.url, { ...own, ...spoofed }).request(path, { method });
-    const around = callerAt(running.stack.apiUrl, own).request(path, { method });
+    const edge = callerAt(running.stack.url, { ...own, ...spoofed });
+    const api = callerAt(running.stack.apiUrl, own);
+    const through = throughBusy(() => edge.request(path, { method }));
+    const around = throughBusy(() => api.request(path, { method }));
     const [got, expected] = [await said(await through), await said(await around)];
     // Streams are refused by two handlers, each with its own message.
     if (live === '&live=sse&x=1' && method === 'GET') expect(Object(got).status).toBeGreaterThanOrEqual(400);

@@ -16,7 +16,9 @@ import { mint } from '../../../scripts/mint.ts';
 import { seededRandom } from '../../support/domain/random.ts';
 import { isThorough, share } from '../../support/thorough.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
+import { sumsOf } from '../../support/wire/measured.ts';
 import { type Receiver, startReceiver } from '../../support/wire/receiver.ts';
+import { isToRepeat } from '../../support/wire/wire.ts';
 
 const RUNS = share(10_000);
 const AT_ONCE = 16;
@@ -30,7 +32,10 @@ const ENDPOINTS = 30;
  */
 const MOST_GROWTH_MB = 48;
 
-/** On a machine with other work the store is sometimes late. A request that is told so is repeated after a pause, so many times. */
+/**
+ * On a machine with other work the store is sometimes late. A request that is told so is repeated after a pause, as a client does it
+ * (PROTOCOL.md §9), so many times: one that is refused each time has found a defect, and so has one that is not told when to come again.
+ */
 const ATTEMPTS = 5;
 const PAUSE_MS = 1_000;
 
@@ -118,13 +123,14 @@ async function request(caller: Caller, ask: Ask, attempt = 1): Promise<{ status:
     ...(body === undefined ? {} : { body }),
   });
   const text = await response.text();
-  count(`${method} ${response.status}`);
-  if (response.status === 503 && attempt < ATTEMPTS) {
+  const { status } = response;
+  count(`${method} ${status === 503 ? `503 ${text}` : status}`);
+  if (isToRepeat({ status, retryAfter: response.headers.get('Retry-After'), text }) && attempt < ATTEMPTS) {
     await wait(attempt * PAUSE_MS);
     return await request(caller, ask, attempt + 1);
   }
-  if (response.status >= 500) wrong.push({ method, path, status: response.status, text });
-  return { status: response.status, text };
+  if (status >= 500) wrong.push({ method, path, status, text });
+  return { status, text };
 }
 
 /** Compares an answer with the model. */
@@ -327,6 +333,9 @@ test(`${RUNS} requests and frames by ${CALLERS} callers (FUZZ_SEED=${SEED})`, as
     `handlers fuzz FUZZ_SEED=${SEED}: ${JSON.stringify(Object.fromEntries([...seen].sort()))}; webhooks ${receiver.received.length}; growth ${growth.map((quarters) => quarters.join('+')).join(', ')} MB`,
   );
   expect(wrong.slice(0, 10)).toEqual([]);
+  // A repeated request hides no defect: each handler counts its own.
+  const sums = await sumsOf(running.stack.control);
+  expect(Object.entries(sums).filter(([name, count]) => name.startsWith('Defects') && count > 0)).toEqual([]);
   // A process that is warming up grows in the first thousand requests, too: only a long run can tell.
   if (isThorough)
     expect(growth.filter((quarters) => quarters.every((mb) => mb > MOST_GROWTH_MB))).toEqual([]);

@@ -6,10 +6,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { keysOfLocalHub } from '../../../scripts/hub/hub-keys.ts';
 import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
+import { tokenOfUser } from '../../support/access/user-token.ts';
 import { clearFaults, type Fault, inject } from '../../support/wire/faults.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
 import { openSocket, statusOf } from '../../support/wire/socket.ts';
@@ -21,7 +20,6 @@ const CONNECTIONS_PER_CALLER = 20;
 const TOO_LATE_MS = 1_500;
 
 let running: RunningHub;
-let keys: { readonly key: string; readonly audience: string };
 beforeAll(async () => {
   running = await startHub({
     context: {
@@ -31,7 +29,6 @@ beforeAll(async () => {
       'tidings:connectionsPerCaller': CONNECTIONS_PER_CALLER,
     },
   });
-  keys = await keysOfLocalHub(running.stack);
 });
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => {
@@ -39,13 +36,7 @@ afterAll(async () => {
   await running.close();
 });
 
-const tokenOf = (sub: string): Promise<string> =>
-  new SignJWT({ sub, capability: { '*': ['publish', 'subscribe'] } })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setAudience(keys.audience)
-    .setExpirationTime('10m')
-    .sign(new TextEncoder().encode(keys.key));
-
+const tokenOf = (sub: string): Promise<string> => tokenOfUser(running, sub);
 const hubOf = async (sub: string) =>
   callerAt(running.stack.url, { Authorization: `Bearer ${await tokenOf(sub)}` });
 

@@ -3,10 +3,9 @@
  * the old requests continue. They must not lock out their own caller or any other.
  * @module
  */
-import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOfLocalHub } from '../../../scripts/hub/hub-keys.ts';
 import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
+import { tokenOfUser } from '../../support/access/user-token.ts';
 import { openStream } from '../../support/wire/event-stream.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel } from '../../support/wire/wire.ts';
@@ -19,25 +18,18 @@ const STAY_MS = 20;
 const SSE = { Accept: 'text/event-stream' };
 
 let running: RunningHub;
-let hubOf: (sub: string) => Promise<Caller>;
 beforeAll(async () => {
   // With the defaults of the template, because PROTOCOL.md promises those.
   // 240 readers in three seconds share processes, because a busy machine takes a minute to start one for each of them.
   running = await startHub({ concurrency: 64 });
-  const { key, audience } = await keysOfLocalHub(running.stack);
-  hubOf = async (sub) => {
-    const token = await new SignJWT({ sub, capability: { '*': ['publish', 'subscribe'] } })
-      .setProtectedHeader({ alg: 'HS256' })
-      .setAudience(audience)
-      .setExpirationTime('10m')
-      .sign(new TextEncoder().encode(key));
-    return callerAt(running.stack.url, { Authorization: `Bearer ${token}` });
-  };
 });
 afterAll(async () => {
   await saveGrants('reload', running.stack.control);
   await running.close();
 });
+
+const hubOf = async (sub: string): Promise<Caller> =>
+  callerAt(running.stack.url, { Authorization: `Bearer ${await tokenOfUser(running, sub)}` });
 
 /** Opens and disconnects, again and again. */
 async function reload(caller: Caller, path: string, headers: Record<string, string> = {}): Promise<void> {

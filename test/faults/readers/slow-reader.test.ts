@@ -20,8 +20,8 @@ let running: RunningHub;
 let hub: Caller;
 const lines: string[] = [];
 beforeAll(async () => {
-  // Two streams at the same time: a third replaces the oldest.
-  const context = { 'tidings:heldPerCaller': 1, 'tidings:edge': false };
+  // Two streams at the same time: a third replaces the oldest. They live for so long that no test waits for it.
+  const context = { 'tidings:heldPerCaller': 1, 'tidings:edge': false, 'tidings:streamSeconds': 600 };
   running = await startHub({ context, log: (line) => lines.push(line) });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
 });
@@ -65,7 +65,6 @@ test('the stream of a reader that reads nothing ends long before its lifetime, a
   const channel = newChannel();
   for (let n = 0; n < MESSAGES; n += AT_ONCE)
     await hub.publish(channel, ...Array.from({ length: AT_ONCE }, (_, at) => `${n + at} ${MESSAGE}`));
-  const began = performance.now();
   const stuck = await open(channel);
   await untilStuck();
   const second = await open('quiet');
@@ -76,8 +75,7 @@ test('the stream of a reader that reads nothing ends long before its lifetime, a
     return response.statusCode;
   };
   expect(await third()).toBe(429);
-  await expect.poll(third, { timeout: 40_000, interval: 250 }).toBe(200);
-  expect(performance.now() - began).toBeLessThan(45_000);
+  await expect.poll(third, { timeout: 90_000, interval: 250 }).toBe(200);
   second.destroy();
 
   // The reader reads again: the stream ends properly, with a whole event.

@@ -5,8 +5,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
+import { type IssuerKey, issue, newIssuerKey } from '../../support/access/issuer.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
-import { type IssuerKey, issue, newIssuerKey } from '../../support/wire/issuer.ts';
 import { statusOf } from '../../support/wire/socket.ts';
 import { callerAt, newChannel, refusalOf } from '../../support/wire/wire.ts';
 

@@ -24,7 +24,7 @@ const SOME_SECONDS = { timeout: 30_000, interval: 50 };
 const CALLS = 10;
 
 /** Publishes at the same time. */
-const MANY = 60;
+const MANY = 30;
 
 type Handler = Fault['function'];
 const HANDLERS: readonly Handler[] = ['Publish', 'Push', 'Dispatch', 'Deliver', 'Read'];

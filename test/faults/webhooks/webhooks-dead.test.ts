@@ -3,41 +3,17 @@
  * messages that cannot be read, which do not delay others; and where secrets must not appear (PROTOCOL.md §13.4).
  * @module
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
-import {
-  attemptsOf,
-  UNTHROTTLED,
-  type WebhookCaller,
-  webhooksOf,
-} from '../../support/webhooks/webhook-calls.ts';
-import { tablesOf, type WebhookTables } from '../../support/webhooks/webhook-tables.ts';
-import { saveGrants } from '../../support/wire/grants.ts';
-import { arrived, dataOf, type Receiver, startReceiver, verify } from '../../support/wire/receiver.ts';
-import { type Caller, callerAt, newChannel } from '../../support/wire/wire.ts';
+import { describe, expect, test } from 'vitest';
+import { attemptsOf } from '../../support/webhooks/webhook-calls.ts';
+import { webhookHub } from '../../support/webhooks/webhook-hub.ts';
+import { arrived, dataOf, receiverOfEachTest, startReceiver, verify } from '../../support/wire/receiver.ts';
+import { newChannel } from '../../support/wire/wire.ts';
 
-let running: RunningHub;
-let hub: Caller;
-let webhooks: WebhookCaller;
-let tables: WebhookTables;
-let receiver: Receiver;
-const logged: string[] = [];
-beforeAll(async () => {
-  running = await startHub({ context: UNTHROTTLED, log: (line) => logged.push(line) });
-  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-  webhooks = webhooksOf(hub);
-  tables = tablesOf(running);
-});
-beforeEach(async () => {
-  receiver = await startReceiver();
-  return async () => await receiver.close();
-});
-afterAll(async () => {
-  await saveGrants('webhooks-dead', running.stack.control);
-  await running.close();
-});
+const on = webhookHub('webhooks-dead');
+const { hub, webhooks, logged } = on;
+const receiver = receiverOfEachTest();
 
-const deadLetters = async () => (await tables.queue('Deliver/DeadLetters')).visible;
+const deadLetters = async () => (await on.tables.queue('Deliver/DeadLetters')).visible;
 const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
 
 // These tests come first, while no other message is hidden in the queues.
@@ -47,19 +23,19 @@ describe('other endpoints are not delayed', () => {
     await webhooks.create(receiver.url, channels);
     const poison = ['not JSON', '{}', '[]', 'null', '{"endpoint":""}', '{"endpoint":7}'];
     for (const [at, body] of poison.entries()) {
-      await tables.send('Deliver/Queue', body);
-      await tables.send('Dispatch/Queue', body);
+      await on.tables.send('Deliver/Queue', body);
+      await on.tables.send('Dispatch/Queue', body);
       await hub.publish(channels[at % channels.length] ?? '', at);
     }
     // An unknown endpoint or channel is no defect: it may have been removed after the message was sent.
-    await tables.send('Deliver/Queue', '{"endpoint":"ep_none"}');
-    await tables.send('Deliver/Queue', '{"endpoint":"ep_none","delivery":"msg_none"}');
-    await tables.send('Dispatch/Queue', '{"channel":"none/at-all"}');
+    await on.tables.send('Deliver/Queue', '{"endpoint":"ep_none"}');
+    await on.tables.send('Deliver/Queue', '{"endpoint":"ep_none","delivery":"msg_none"}');
+    await on.tables.send('Dispatch/Queue', '{"channel":"none/at-all"}');
     await arrived(receiver, poison.length);
     expect(dataOf(receiver).toSorted()).toEqual(numbers(poison.length));
     for (const part of ['Deliver', 'Dispatch']) {
       const states = async () => {
-        const { visible, inFlight } = await tables.queue(`${part}/Queue`);
+        const { visible, inFlight } = await on.tables.queue(`${part}/Queue`);
         return [visible, inFlight];
       };
       // They stay hidden for a while, and come again until they are dead letters.
@@ -112,11 +88,11 @@ describe('a dead letter', () => {
     };
     await waits(1);
     expect(await typesOf()).toEqual([]);
-    await tables.age(id, delivery, 3);
+    await on.tables.age(id, delivery, 3);
     await arrived(receiver, 2);
     await expect.poll(typesOf).toEqual(['webhook.failing']);
     await waits(2);
-    await tables.age(id, delivery, 7);
+    await on.tables.age(id, delivery, 7);
     const failed = await webhooks.settled(id, delivery, 'failed');
     expect(failed).not.toHaveProperty('due');
     await expect.poll(typesOf).toEqual(['webhook.failing', 'webhook.exhausted']);
@@ -126,7 +102,9 @@ describe('a dead letter', () => {
       delivery,
     });
     const last = { number: 3, status: 502 };
-    expect(await tables.deadLetters(id)).toMatchObject([{ delivery, channel, offset: failed.offset, last }]);
+    expect(await on.tables.deadLetters(id)).toMatchObject([
+      { delivery, channel, offset: failed.offset, last },
+    ]);
     // Other messages do not change a dead letter.
     receiver.reply = () => ({ status: 204 });
     await hub.publish(channel, 'other');
@@ -134,7 +112,7 @@ describe('a dead letter', () => {
     await expect.poll(typesOf).toEqual(['webhook.failing', 'webhook.exhausted', 'webhook.recovered']);
     expect((await webhooks.ask('GET', `/${id}/deliveries/${delivery}`)).body.status).toBe('failed');
     const { secret: rotated } = (await webhooks.ask('POST', `/${id}/rotate`)).body;
-    expect((await tables.redrive()).moved).toBe(1);
+    expect((await on.tables.redrive()).moved).toBe(1);
     await arrived(receiver, 5);
     const again = receiver.received[4];
     if (!again) throw new Error('no request arrived');
@@ -147,16 +125,16 @@ describe('a dead letter', () => {
       [3, 502],
       [4, 204],
     ]);
-    expect([await deadLetters(), (await tables.redrive()).moved]).toEqual([0, 0]);
+    expect([await deadLetters(), (await on.tables.redrive()).moved]).toEqual([0, 0]);
   });
 
   test('of a delivery that succeeded meanwhile is harmless', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel]);
     // The hub does not call itself, so the delivery fails for good at once.
-    await tables.changeEndpoint(id, { url: `${running.stack.url}/channels/${channel}` });
+    await on.tables.changeEndpoint(id, { url: `${on.running.stack.url}/channels/${channel}` });
     await hub.publish(channel, 'blocked');
-    await expect.poll(() => tables.deadLetters(id)).toHaveLength(1);
+    await expect.poll(() => on.tables.deadLetters(id)).toHaveLength(1);
     const [{ id: delivery = '' } = {}] = await webhooks.deliveries(id, '?status=failed');
     const dead = await webhooks.settled(id, String(delivery), 'failed');
     expect(dead.attempts).toMatchObject([{ number: 1, error: 'blocked' }]);
@@ -165,7 +143,7 @@ describe('a dead letter', () => {
     await webhooks.ask('POST', `/${id}/deliveries/${delivery}/retry`);
     await arrived(receiver, 1);
     await webhooks.settled(id, String(delivery), 'delivered');
-    expect((await tables.redrive()).moved).toBe(1);
+    expect((await on.tables.redrive()).moved).toBe(1);
     await expect.poll(deadLetters).toBe(0);
     // The redrive is done when a later task is done.
     const { body } = await webhooks.ask('POST', `/${id}/test`);
@@ -178,13 +156,13 @@ describe('a dead letter', () => {
   test('of an endpoint that was repaired is delivered by a redrive, with its original id', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel]);
-    await tables.changeEndpoint(id, { url: running.stack.url });
+    await on.tables.changeEndpoint(id, { url: on.running.stack.url });
     await hub.publish(channel, 1);
     await hub.publish(channel, 2);
-    await expect.poll(() => tables.deadLetters(id)).toHaveLength(2);
+    await expect.poll(() => on.tables.deadLetters(id)).toHaveLength(2);
     const ids = (await webhooks.deliveries(id, '?status=failed')).map((one) => one.id);
     await webhooks.ask('PATCH', `/${id}`, { url: receiver.url });
-    expect((await tables.redrive()).moved).toBe(2);
+    expect((await on.tables.redrive()).moved).toBe(2);
     await arrived(receiver, 2);
     expect(receiver.received.map((one) => one.id).toSorted()).toEqual(ids.toSorted());
     await expect.poll(() => webhooks.deliveries(id, '?status=delivered')).toHaveLength(2);
@@ -227,16 +205,16 @@ test('secrets are in no table, no queue, and no line of a log', async () => {
   await hub.publish(channel, 'twice');
   await arrived(receiver, 2);
   await webhooks.ask('POST', '', { url: receiver.url, channels: [channel], secret: `${given}!` });
-  await tables.changeEndpoint(id, { sealed: 'v1.broken' });
+  await on.tables.changeEndpoint(id, { sealed: 'v1.broken' });
   await hub.publish(channel, 'cannot be signed');
   await expect.poll(() => logged.some((line) => line.includes('sealed secrets cannot be opened'))).toBe(true);
-  const rows = [...(await tables.rows('Endpoints')), ...(await tables.rows('Deliveries'))];
+  const rows = [...(await on.tables.rows('Endpoints')), ...(await on.tables.rows('Deliveries'))];
   expect(rows.some((row) => row.id === id)).toBe(true);
   const queued = await Promise.all(
-    ['Deliver/Queue', 'Dispatch/Queue', 'Deliver/DeadLetters'].map((part) => tables.queue(part)),
+    ['Deliver/Queue', 'Dispatch/Queue', 'Deliver/DeadLetters'].map((part) => on.tables.queue(part)),
   );
   const everything = JSON.stringify([rows, queued, logged, await webhooks.notices(id)]);
   for (const one of [given, rotated]) expect(everything).not.toContain(one.slice('whsec_'.length));
   expect(everything).not.toContain('whsec_');
-  expect(everything).not.toContain(running.token);
+  expect(everything).not.toContain(on.running.token);
 });

@@ -3,31 +3,16 @@
  * those, whether the API receives their URL or the table has it (PROTOCOL.md §13.1).
  * @module
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
-import {
-  attemptsOf,
-  UNTHROTTLED,
-  type WebhookCaller,
-  webhooksOf,
-} from '../../support/webhooks/webhook-calls.ts';
-import { tablesOf } from '../../support/webhooks/webhook-tables.ts';
-import { saveGrants } from '../../support/wire/grants.ts';
-import { callerAt, newChannel } from '../../support/wire/wire.ts';
+import { expect, test } from 'vitest';
+import { attemptsOf } from '../../support/webhooks/webhook-calls.ts';
+import { webhookHub } from '../../support/webhooks/webhook-hub.ts';
+import { newChannel } from '../../support/wire/wire.ts';
 
-let running: RunningHub;
-let webhooks: WebhookCaller;
-beforeAll(async () => {
-  running = await startHub({ context: UNTHROTTLED });
-  webhooks = webhooksOf(callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` }));
-});
-afterAll(async () => {
-  await saveGrants('webhooks-own', running.stack.control);
-  await running.close();
-});
+const on = webhookHub('webhooks-own');
+const { webhooks } = on;
 
 const own = () => {
-  const { aws, control } = running.stack;
+  const { aws, control } = on.running.stack;
   const { port } = new URL(aws.endpoint);
   const spelled = ['127.0.0.1', 'localhost', '127.0.0.2', '[::1]', '2130706433'].map(
     (host) => `http://${host}:${port}/`,
@@ -45,10 +30,9 @@ test('the API refuses the AWS endpoint and the control endpoint', async () => {
 });
 
 test('the hub does not call them if their URL is written into the table', async () => {
-  const tables = tablesOf(running);
   for (const url of own()) {
     const { id } = await webhooks.create('http://127.0.0.1:9/', [newChannel()]);
-    await tables.changeEndpoint(id, { url });
+    await on.tables.changeEndpoint(id, { url });
     const { body } = await webhooks.ask('POST', `/${id}/test`);
     const tried = await webhooks.settled(id, String(body.delivery), 'failed');
     expect(attemptsOf(tried), url).toMatchObject([{ number: 1, error: 'blocked' }]);

@@ -4,42 +4,22 @@
  * (PROTOCOL.md §13).
  * @module
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
-import { UNTHROTTLED, type WebhookCaller, webhooksOf } from '../../support/webhooks/webhook-calls.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { webhookHub } from '../../support/webhooks/webhook-hub.ts';
 import { type Line, Lines } from '../../support/webhooks/webhook-lines.ts';
-import { tablesOf, type WebhookTables } from '../../support/webhooks/webhook-tables.ts';
 import { clearFaults, type Fault, inject } from '../../support/wire/faults.ts';
-import { saveGrants } from '../../support/wire/grants.ts';
-import { arrived, dataOf, type Receiver, startReceiver } from '../../support/wire/receiver.ts';
-import { type Caller, callerAt, newChannel } from '../../support/wire/wire.ts';
+import { arrived, dataOf, receiverOfEachTest, startReceiver } from '../../support/wire/receiver.ts';
+import { newChannel } from '../../support/wire/wire.ts';
 
-let running: RunningHub;
-let hub: Caller;
-let webhooks: WebhookCaller;
-let tables: WebhookTables;
-let receiver: Receiver;
-const logged: string[] = [];
-beforeAll(async () => {
-  running = await startHub({ context: UNTHROTTLED, log: (line) => logged.push(line) });
-  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-  webhooks = webhooksOf(hub);
-  tables = tablesOf(running);
-});
-beforeEach(async () => {
-  receiver = await startReceiver();
-});
+const on = webhookHub('webhooks-store');
+const { hub, webhooks, logged } = on;
+const receiver = receiverOfEachTest();
 afterEach(async () => {
-  await clearFaults(running.stack.control);
+  await clearFaults(on.running.stack.control);
   await webhooks.removeAll();
-  await receiver.close();
-});
-afterAll(async () => {
-  await saveGrants('webhooks-store', running.stack.control);
-  await running.close();
 });
 
-const arm = (fault: Fault) => inject(running.stack.control, fault);
+const arm = (fault: Fault) => inject(on.running.stack.control, fault);
 const throttled = { status: 400, type: 'ProvisionedThroughputExceededException', message: 'x' };
 const busy = { status: 400, type: 'ThrottlingException', message: 'x' };
 /** Longer than the SDK waits for one attempt. It then tries again, and finds its own write. */
@@ -71,9 +51,9 @@ describe('a store that is', () => {
   let open: Line[];
   beforeEach(async () => {
     lines = new Lines(hub, receiver);
-    open = await Promise.all(
-      CALLS.map(({ function: handler, action, resource }) => lines.open(`${handler} ${action} ${resource}`)),
-    );
+    open = [];
+    for (const { function: handler, action, resource } of CALLS)
+      open.push(await lines.open(`${handler} ${action} ${resource}`));
     return () => lines.webhooks.removeAll();
   });
   const effectOn = ({ action }: (typeof CALLS)[number]) => (action.startsWith('sqs:') ? busy : throttled);
@@ -194,7 +174,7 @@ describe('the webhooks handler', () => {
     await webhooks.create(witness.url, [`${channel}/*`]);
     const { id } = await webhooks.create(receiver.url, [newChannel()]);
     const registered = async () =>
-      (await tables.rows('Endpoints')).filter((row) => row.kind === `pattern#${channel}/new` && id in row);
+      (await on.tables.rows('Endpoints')).filter((row) => row.kind === `pattern#${channel}/new` && id in row);
     const point = { at: 'before', action: 'dynamodb:PutItem', resource: 'WebhooksEndpoints' } as const;
     await arm({ function: 'Webhooks', effect: 'kill', ...point });
     expect((await webhooks.ask('PATCH', `/${id}`, { channels: [`${channel}/new`] })).status).toBe(500);
@@ -217,7 +197,7 @@ describe('the webhooks handler', () => {
     expect([answer.status, answer.code]).toEqual([500, 'internal']);
     expect(answer.text).not.toMatch(/CANARY|Validation|dynamodb|whsec_/i);
     await expect.poll(() => logged.some((line) => line.includes('CANARY of webhooks'))).toBe(true);
-    expect(logged.filter((line) => line.includes('whsec_') || line.includes(running.token))).toEqual([]);
+    expect(logged.filter((line) => line.includes('whsec_') || line.includes(on.running.token))).toEqual([]);
     await arm({
       function: 'Webhooks',
       at: 'before',
@@ -231,7 +211,7 @@ describe('the webhooks handler', () => {
       'unavailable',
       '1',
     ]);
-    await clearFaults(running.stack.control);
+    await clearFaults(on.running.stack.control);
     expect((await webhooks.ask('POST', '', creation)).body.secret).toBe(secret);
   });
 });

@@ -160,9 +160,8 @@ test('every message arrives, and each attempt is counted once, at whatever call 
 test('a wake that comes twice does not delete the wake of the next attempt', async () => {
   // Slow enough that the owner still serves the endpoint when the second copy comes.
   const failing: Answer = { status: 500, afterMs: 600 };
-  const open = await Promise.all(
-    Array.from({ length: 20 }, (_, n) => lines.open(`the endpoint ${n}`, [failing])),
-  );
+  const open: Line[] = [];
+  for (let n = 0; n < 20; n++) open.push(await lines.open(`the endpoint ${n}`, [failing]));
   for (const line of open) await lines.publish(line);
   await lines.settle(open, `FUZZ_SEED=${SEED}`);
   console.info(`wakes that come twice: ${await lines.judge(open)}; FUZZ_SEED=${SEED}`);

@@ -4,7 +4,7 @@
  * @module
  */
 import { SignJWT } from 'jose';
-import { beforeAll, expect, inject, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import type { Capability } from '../../../protocol/capability.ts';
 import { type EventStream, openStream } from '../../support/wire/event-stream.ts';
 import { subscribe } from '../../support/wire/follow.ts';
@@ -28,10 +28,7 @@ const BRIEF_SECONDS = -15;
 const FORGIVEN_MS = 30_000;
 const BROWSER = { Accept: 'text/event-stream' };
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const bearing = (bearer: string): Caller =>
   callerAt(inject('hub').url, { Authorization: `Bearer ${bearer}` });
@@ -117,7 +114,7 @@ test('a client that comes back with a weaker token gets nothing that it may no l
   const before = await socketWith({ [channel]: ['subscribe'] });
   const offset = await subscribe(before, channel);
   const less: Capability = { 'elsewhere/*': ['subscribe'], [channel]: ['publish'] };
-  const after = await callerWith(less);
+  const after = callerWith(less);
   const asked = [
     await after.request(`/channels/${channel}?offset=-1`),
     await after.request(`/channels/${channel}?offset=-1&live=sse`),
@@ -202,13 +199,10 @@ test('a sub that is not well-formed Unicode makes a bad token, on every transpor
 test('DELETE /connections needs manage on everything, and exactly one principal', async () => {
   const nobodys = `?principal=${newChannel()}`;
   expect(await (await disconnect(hub, nobodys)).json()).toEqual({ ended: 0 });
-  const nobody = await callerWith(undefined);
+  const nobody = callerWith(undefined);
   expect(await refusalOf(await disconnect(nobody, nobodys))).toEqual([401, 'unauthorized']);
   for (const capability of [{ '*': ['publish', 'subscribe', 'webhook'] }, { 'a/*': ['manage'] }] as const) {
-    expect(await refusalOf(await disconnect(await callerWith(capability), nobodys))).toEqual([
-      403,
-      'forbidden',
-    ]);
+    expect(await refusalOf(await disconnect(callerWith(capability), nobodys))).toEqual([403, 'forbidden']);
   }
   for (const query of ['', '?principal=', '?principal=a&principal=b', `?principal=${'x'.repeat(256)}`]) {
     expect(await refusalOf(await disconnect(hub, query)), query).toEqual([400, 'bad_request']);

@@ -4,8 +4,8 @@
  */
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { issuedClaims, ownClaims } from '../../support/wire/confusion.ts';
-import { issue } from '../../support/wire/issuer.ts';
+import { issuedClaims, ownClaims } from '../../support/access/confusion.ts';
+import { issue } from '../../support/access/issuer.ts';
 import { openSocket } from '../../support/wire/socket.ts';
 import {
   type Caller,
@@ -38,7 +38,7 @@ const SIGNERS: Readonly<Record<string, (tenant: string) => Promise<string>>> = {
 let foreign: string;
 beforeAll(async () => {
   foreign = newChannel('other');
-  await (await callerWith(EVERYTHING)).publish(foreign, 'secret');
+  await callerWith(EVERYTHING).publish(foreign, 'secret');
 });
 
 const withToken = (token: string): Caller => callerAt(url, { Authorization: `Bearer ${token}` });

@@ -1,10 +1,10 @@
 /**
  * PROTOCOL.md §7 over the wire: a token that could confuse a verifier is 401 at every handler. The answer is the same for all of
- * them. test/support/wire/confusion.ts has the tokens.
+ * them. test/support/access/confusion.ts has the tokens.
  * @module
  */
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { badTokens, goodTokens } from '../../support/wire/confusion.ts';
+import { badTokens, goodTokens } from '../../support/access/confusion.ts';
 import { type Opening, statusThroughRates } from '../../support/wire/socket.ts';
 import { callerAt, newChannel } from '../../support/wire/wire.ts';
 

@@ -2,13 +2,10 @@
  * PROTOCOL.md §2 over the wire: a content type that nobody chose does not create a channel that keeps it.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { describe, expect, test } from 'vitest';
+import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const FETCH_TYPE = 'text/plain;charset=UTF-8';
 

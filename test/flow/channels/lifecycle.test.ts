@@ -2,13 +2,10 @@
  * PROTOCOL.md §6 and §10 over the wire: create, describe, expire, delete, and the headers for browsers.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { describe, expect, test } from 'vitest';
+import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const put = (channel: string, headers: Record<string, string> = {}, body?: string) =>
   hub.request(`/channels/${channel}`, { method: 'PUT', headers, ...(body === undefined ? {} : { body }) });

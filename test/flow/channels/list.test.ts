@@ -3,7 +3,14 @@
  * @module
  */
 import { describe, expect, inject, test } from 'vitest';
-import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import {
+  type Caller,
+  callerAt,
+  callerWith,
+  EVERYTHING,
+  newChannel,
+  refusalOf,
+} from '../../support/wire/wire.ts';
 
 interface Page {
   readonly channels: readonly { readonly channel: string }[];
@@ -11,7 +18,7 @@ interface Page {
 }
 
 /** Reads a list to its end. */
-async function listed(caller: Awaited<ReturnType<typeof callerWith>>, query: string): Promise<Page[]> {
+async function listed(caller: Caller, query: string): Promise<Page[]> {
   const pages: Page[] = [];
   for (let after = ''; ; ) {
     const response = await caller.request(`/channels?${query}${after}`);
@@ -29,7 +36,7 @@ const namesIn = (pages: readonly Page[]): string[] =>
   pages.flatMap(({ channels }) => channels.map(({ channel }) => channel)).toSorted();
 
 test('lists what is below a prefix, with the state of each channel', async () => {
-  const hub = await callerWith(EVERYTHING);
+  const hub = callerWith(EVERYTHING);
   const prefix = newChannel('list');
   const [a, b, c] = ['a', 'b', 'c/d'].map((name) => `${prefix}/${name}`);
   await hub.publish(`${a}`, 1);
@@ -51,7 +58,7 @@ test('lists what is below a prefix, with the state of each channel', async () =>
 });
 
 test('a list is read page by page, and each channel comes once', async () => {
-  const hub = await callerWith(EVERYTHING);
+  const hub = callerWith(EVERYTHING);
   const prefix = newChannel('list');
   const names = Array.from({ length: 7 }, (_, n) => `${prefix}/${n}`);
   for (const name of names) await hub.publish(name, 1);
@@ -63,21 +70,21 @@ test('a list is read page by page, and each channel comes once', async () => {
 describe('a caller sees only what it may manage', () => {
   test('by the prefix', async () => {
     const prefix = newChannel('list');
-    const own = await callerWith({ [`${prefix}/*`]: ['manage', 'publish'] });
+    const own = callerWith({ [`${prefix}/*`]: ['manage', 'publish'] });
     await own.publish(`${prefix}/a`, 1);
     expect(namesIn(await listed(own, `prefix=${prefix}/`))).toEqual([`${prefix}/a`]);
     for (const query of ['', '?prefix=list/', '?prefix=other/'])
       expect(await refusalOf(await own.request(`/channels${query}`))).toEqual([403, 'forbidden']);
-    const reader = await callerWith({ '*': ['subscribe', 'publish', 'webhook'] });
+    const reader = callerWith({ '*': ['subscribe', 'publish', 'webhook'] });
     expect(await refusalOf(await reader.request(`/channels?prefix=${prefix}/`))).toEqual([403, 'forbidden']);
     const nobody = callerAt(inject('hub').url);
     expect(await refusalOf(await nobody.request('/channels'))).toEqual([401, 'unauthorized']);
-    const manager = await callerWith(EVERYTHING);
+    const manager = callerWith(EVERYTHING);
     expect(await refusalOf(await manager.request('/channels?prefix=tidings/'))).toEqual([403, 'forbidden']);
   });
 
   test('and a cursor shows no name', async () => {
-    const hub = await callerWith(EVERYTHING);
+    const hub = callerWith(EVERYTHING);
     const secret = newChannel('unspeakable');
     await hub.publish(secret, 1);
     const pages = await listed(hub, 'limit=1');
@@ -102,11 +109,11 @@ test.each([
   ['prefix=a/&prefix=b/', 'bad_request'],
   ['offset=-1', 'bad_request'],
 ])('%s is refused with %s', async (query, code) => {
-  const hub = await callerWith(EVERYTHING);
+  const hub = callerWith(EVERYTHING);
   expect(await refusalOf(await hub.request(`/channels?${query}`))).toEqual([400, code]);
 });
 
 test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is no method of the list', async (method) => {
-  const hub = await callerWith(EVERYTHING);
+  const hub = callerWith(EVERYTHING);
   expect(await refusalOf(await hub.request('/channels', { method }))).toEqual([405, 'method_not_allowed']);
 });

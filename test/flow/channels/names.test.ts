@@ -2,16 +2,13 @@
  * PROTOCOL.md §2 over the wire: every channel name is only a name, also those that every JavaScript object has as members.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openStream } from '../../support/wire/event-stream.ts';
 import { follow, subscribe } from '../../support/wire/follow.ts';
 import { socketWith } from '../../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const INHERITED = ['constructor', '__proto__', 'toString', 'hasOwnProperty', '__defineGetter__'];
 
@@ -44,7 +41,7 @@ describe.each(INHERITED)('%s', (name) => {
   });
 
   test('is published to and read over HTTP, with a token that allows it and nothing else', async () => {
-    const caller = await callerWith({ [name]: ['publish', 'subscribe', 'manage'] });
+    const caller = callerWith({ [name]: ['publish', 'subscribe', 'manage'] });
     await caller.request(`/channels/${name}`, { method: 'DELETE' });
     const { headers } = await caller.publish(name, { name });
     expect(headers.get('Stream-Next-Offset')).toMatch(/^\d{16}$/);
@@ -53,7 +50,7 @@ describe.each(INHERITED)('%s', (name) => {
     expect(JSON.parse((await stream.next())?.data ?? '')).toEqual({ channel: name, message: { name } });
     await stream.close();
     expect((await caller.request(`/channels/${newChannel()}`)).status).toBe(403);
-    expect((await (await callerWith({})).request(`/channels/${name}`)).status).toBe(403);
+    expect((await callerWith({}).request(`/channels/${name}`)).status).toBe(403);
   });
 
   test('is a header and a query parameter that change nothing', async () => {

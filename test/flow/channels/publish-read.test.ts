@@ -3,13 +3,10 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Caller, callerWith, EVERYTHING, newChannel, throughBusy } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 
@@ -125,7 +122,7 @@ describe('polling is cheap', () => {
   test('shared caches may keep an answer that everyone may read', async () => {
     const channel = newChannel('public');
     await hub.publish(channel, 1);
-    const anonymous = await callerWith(undefined);
+    const anonymous = callerWith(undefined);
     const response = await anonymous.read(channel);
     const cacheControl = response.headers.get('Cache-Control');
     expect([response.status, cacheControl]).toEqual([200, 'public, no-cache, stale-if-error=0']);
@@ -145,9 +142,9 @@ const publishOnce = (client: Caller, channel: string, message: string): Promise<
     }),
   );
 
-test('200 appends of 20 clients at once: each gets its own offset, and no reader sees a hole or another order meanwhile', async () => {
+test('200 appends of 10 clients at once: each gets its own offset, and no reader sees a hole or another order meanwhile', async () => {
   const channel = newChannel();
-  const clients = await Promise.all(Array.from({ length: 20 }, () => callerWith(EVERYTHING)));
+  const clients = Array.from({ length: 10 }, () => callerWith(EVERYTHING));
   let writing = true;
   const follow = async (): Promise<unknown[]> => {
     const seen: unknown[] = [];
@@ -164,7 +161,11 @@ test('200 appends of 20 clients at once: each gets its own offset, and no reader
   const offsets = await Promise.all(
     clients.map(async (client, c) => {
       const own = [];
-      for (let n = 0; n < 10; n++) own.push(nextOf(await publishOnce(client, channel, `${c}:${n}`)));
+      for (let n = 0; n < 20; n++) {
+        const response = await publishOnce(client, channel, `${c}:${n}`);
+        expect(response.status, await response.clone().text()).toBe(204);
+        own.push(nextOf(response));
+      }
       return own;
     }),
   );

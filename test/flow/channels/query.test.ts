@@ -5,20 +5,11 @@
 import { beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { openStream } from '../../support/wire/event-stream.ts';
 import { statusOf } from '../../support/wire/socket.ts';
-import {
-  type Caller,
-  callerWith,
-  EVERYTHING,
-  newChannel,
-  refusalOf,
-  token,
-} from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, refusalOf, token } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-let channel: string;
+const hub = callerWith(EVERYTHING);
+const channel = newChannel();
 beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  channel = newChannel();
   await hub.publish(channel, 'first');
 });
 

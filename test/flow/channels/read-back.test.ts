@@ -7,23 +7,13 @@ import { connect, type Hub } from '../../../client/index.ts';
 import { openStream } from '../../support/wire/event-stream.ts';
 import { follow } from '../../support/wire/follow.ts';
 import { socketWith } from '../../support/wire/socket.ts';
-import {
-  type Caller,
-  callerWith,
-  EVERYTHING,
-  newChannel,
-  refusalOf,
-  token,
-} from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, refusalOf, token } from '../../support/wire/wire.ts';
 
-let hub: Caller;
+const hub = callerWith(EVERYTHING);
 /** A channel with the messages 0 to 9, in entries of 1, 2, 3 and 4. */
-let channel: string;
-let offsets: string[];
+const channel = newChannel();
+const offsets: string[] = [];
 beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  channel = newChannel();
-  offsets = [];
   for (const batch of [[0], [1, 2], [3, 4, 5], [6, 7, 8, 9]]) {
     const answer = await hub.publish(channel, ...batch);
     offsets.push(answer.headers.get('Stream-Next-Offset') ?? '');

@@ -14,11 +14,9 @@ import {
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-let hub: Caller;
-let channel: string;
+const hub = callerWith(EVERYTHING);
+const channel = newChannel();
 beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  channel = newChannel();
   await hub.publish(channel, 'first');
 });
 
@@ -215,14 +213,14 @@ describe('of the caller', () => {
   }
 
   test.each(METHODS)('%s without a token is 401, and says how to authenticate', async (method) => {
-    const [status, code] = await attempt(await callerWith(undefined), method, channel);
+    const [status, code] = await attempt(callerWith(undefined), method, channel);
     expect([status, code || 'unauthorized']).toEqual([401, 'unauthorized']);
   });
 
   test.each(METHODS)(
     '%s with a token for elsewhere is 403, whether the channel exists or not',
     async (method) => {
-      const other = await callerWith({
+      const other = callerWith({
         'elsewhere/*': ['publish', 'subscribe', 'manage'],
         [`${channel}x`]: ['publish'],
       });
@@ -233,8 +231,8 @@ describe('of the caller', () => {
   );
 
   test('each operation needs its own grant', async () => {
-    const publisher = await callerWith({ [channel]: ['publish'] });
-    const subscriber = await callerWith({ [channel]: ['subscribe'] });
+    const publisher = callerWith({ [channel]: ['publish'] });
+    const subscriber = callerWith({ [channel]: ['subscribe'] });
     expect((await attempt(publisher, 'GET', channel))[0]).toBe(403);
     expect((await attempt(publisher, 'DELETE', channel))[0]).toBe(403);
     expect((await attempt(subscriber, 'POST', channel))[0]).toBe(403);
@@ -244,17 +242,17 @@ describe('of the caller', () => {
   test('anonymous callers may do what the configuration says and no more', async () => {
     const open = newChannel('public');
     await hub.publish(open, 'news');
-    const anonymous = await callerWith(undefined);
+    const anonymous = callerWith(undefined);
     expect((await anonymous.readAll(open)).messages).toEqual(['news']);
     expect((await attempt(anonymous, 'POST', open))[0]).toBe(401);
-    expect((await callerWith({}).then((caller) => caller.readAll(open))).messages).toEqual(['news']);
+    expect((await callerWith({}).readAll(open)).messages).toEqual(['news']);
   });
 
   /** AWS renames the header in answers of a function URL, and may do so in answers of an HTTP API. */
   test.each(['application/json', 'text/event-stream'])(
     '401 to %s has a challenge, under its own name or the name that AWS gives it',
     async (accept) => {
-      const { headers, status } = await (await callerWith(undefined)).request(`/channels/${channel}`, {
+      const { headers, status } = await callerWith(undefined).request(`/channels/${channel}`, {
         headers: { Accept: accept },
       });
       expect([

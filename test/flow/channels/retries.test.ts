@@ -2,15 +2,12 @@
  * PROTOCOL.md §4.3 to §4.5 over the wire: publishes that may be retried, and closing.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { describe, expect, test } from 'vitest';
+import { callerWith, EVERYTHING, newChannel, refusalOf, throughBusy } from '../../support/wire/wire.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const post = (channel: string, headers: Record<string, string>, body = '') =>
   hub.request(`/channels/${channel}`, { method: 'POST', headers, body });
@@ -21,7 +18,9 @@ describe('Idempotency-Key', () => {
   test('twenty retries at once append once, and all get the same offset', async () => {
     const channel = newChannel();
     const headers = { ...JSON_TYPE, 'Idempotency-Key': 'order-17' };
-    const answers = await Promise.all(Array.from({ length: 20 }, () => post(channel, headers, '{"n":1}')));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => throughBusy(() => post(channel, headers, '{"n":1}'))),
+    );
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([204]));
     expect(new Set(answers.map((answer) => answer.headers.get('Stream-Next-Offset'))).size).toBe(1);
     expect((await hub.readAll(channel)).messages).toEqual([{ n: 1 }]);

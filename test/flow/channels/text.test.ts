@@ -2,19 +2,16 @@
  * PROTOCOL.md §5.2, §12.2 and §13.3 over the wire: byte order marks and line ends in text.
  * @module
  */
-import { beforeAll, expect, inject, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { connect } from '../../../client/index.ts';
 import { isHubLocal, webhooksOf } from '../../support/webhooks/webhook-calls.ts';
 import { openStream } from '../../support/wire/event-stream.ts';
 import { follow, subscribe } from '../../support/wire/follow.ts';
 import { arrived, startReceiver } from '../../support/wire/receiver.ts';
 import { socketWith } from '../../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const TEXT = '\ufeffone\r\ntwo\rthree\n\r\n four\ufeff';
 /** The part that Server-Sent Events can represent: they cannot write a carriage return. */

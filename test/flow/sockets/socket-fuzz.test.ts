@@ -128,5 +128,5 @@ test(`${RUNS} random frames`, async () => {
   const from = await subscribe(socket, name);
   await socket.ask({ action: 'publish', channel: name, messages: ['still here'] });
   expect((await follow(socket, { channel: name, from }, 1)).messages).toEqual(['still here']);
-  expect((await (await callerWith(EVERYTHING)).readAll(name)).messages).toEqual(['still here']);
+  expect((await callerWith(EVERYTHING).readAll(name)).messages).toEqual(['still here']);
 });

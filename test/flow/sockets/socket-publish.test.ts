@@ -3,18 +3,12 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { follow, subscribe } from '../../support/wire/follow.ts';
 import { type Heard, type Socket, socketWith } from '../../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { BUSY_MS, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
-/** How long a caller leaves a busy store alone, in milliseconds. */
-const BUSY_MS = 500;
-
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 interface How {
   readonly key?: string;

@@ -6,13 +6,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { subscribe } from '../../support/wire/follow.ts';
 import { type Socket, socketWith } from '../../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-let channel: string;
+const hub = callerWith(EVERYTHING);
+const channel = newChannel();
 beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  channel = newChannel();
   await hub.publish(channel, 'first');
 });
 

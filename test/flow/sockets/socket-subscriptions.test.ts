@@ -2,15 +2,12 @@
  * PROTOCOL.md §12.4 over the wire: when a subscription begins, and when it ends.
  * @module
  */
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { contentOf, follow, isOf, subscribe } from '../../support/wire/follow.ts';
 import { type Heard, socketWith } from '../../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const framesIn = (frames: readonly Heard[]) => frames.filter(({ type }) => type === 'messages');

@@ -2,15 +2,12 @@
  * PROTOCOL.md §12 over the wire: the frames that a subscriber gets, of channels of all kinds.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { contentOf, follow, isOf, subscribe } from '../../support/wire/follow.ts';
 import { type Heard, socketWith } from '../../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 const range = (count: number, first = 0): number[] => Array.from({ length: count }, (_, n) => first + n);

@@ -2,12 +2,22 @@
  * PROTOCOL.md §12 and §12.5 over the wire: which tokens and tickets open a socket.
  * @module
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Capability } from '../../../protocol/capability.ts';
 import { mint } from '../../../scripts/mint.ts';
 import { type Opening, openSocket, type Socket, statusOf } from '../../support/wire/socket.ts';
-import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../../support/wire/wire.ts';
+import {
+  BUSY_MS,
+  callerAt,
+  callerWith,
+  EVERYTHING,
+  isBusy,
+  newChannel,
+  refusalOf,
+  token,
+} from '../../support/wire/wire.ts';
 
 const VERSION = 'tidings.v1';
 
@@ -25,7 +35,7 @@ const asTicket = (value: string): Opening => ({
 async function newTicket(
   capability: Capability = EVERYTHING,
 ): Promise<{ ticket: string; expiresAt: string }> {
-  const response = await (await callerWith(capability)).request('/tickets', { method: 'POST' });
+  const response = await callerWith(capability).request('/tickets', { method: 'POST' });
   expect([response.status, response.headers.get('Cache-Control')]).toEqual([201, 'no-store']);
   const { ticket, expiresAt, ...rest } = Object.fromEntries(Object.entries(Object(await response.json())));
   expect(rest).toEqual({});
@@ -52,7 +62,7 @@ async function expectToPublish(socket: Socket): Promise<void> {
   expect(await socket.ask({ action: 'publish', channel, messages: [1] })).toMatchObject({
     type: 'published',
   });
-  expect((await (await callerWith(EVERYTHING)).readAll(channel)).messages).toEqual([1]);
+  expect((await callerWith(EVERYTHING).readAll(channel)).messages).toEqual([1]);
 }
 
 describe.each([
@@ -165,10 +175,17 @@ describe('400 for subprotocols', () => {
 
 describe('a ticket', () => {
   test('is valid once, however many use it at the same time', async () => {
-    const { ticket } = await newTicket();
-    const statuses = await Promise.all(Array.from({ length: 8 }, () => statusOf(asTicket(ticket))));
-    expect(statuses.toSorted()).toEqual([101, ...Array(7).fill(401)]);
-    expect(await statusOf(asTicket(ticket))).toBe(401);
+    for (;;) {
+      const { ticket } = await newTicket();
+      const statuses = await Promise.all(Array.from({ length: 8 }, () => statusOf(asTicket(ticket))));
+      expect(statuses.filter((status) => status === 101).length).toBeLessThanOrEqual(1);
+      if (!statuses.some(isBusy)) {
+        expect(statuses.toSorted()).toEqual([101, ...Array(7).fill(401)]);
+        return expect(await statusOf(asTicket(ticket))).toBe(401);
+      }
+      // A busy machine had no room for some of them, and nobody knows what their ticket is worth now. They all try with another one.
+      await wait(BUSY_MS);
+    }
   });
 
   test('is valid for a minute after it was issued', async () => {
@@ -209,7 +226,7 @@ describe('a ticket', () => {
   });
 
   test('is issued only for POST, and to pages of any origin', async () => {
-    const caller = await callerWith(EVERYTHING);
+    const caller = callerWith(EVERYTHING);
     for (const method of ['GET', 'PUT', 'DELETE']) {
       const response = await caller.request('/tickets', { method });
       expect(response.headers.get('Allow'), method).toBe('POST, OPTIONS');

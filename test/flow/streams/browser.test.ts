@@ -7,13 +7,12 @@ import { build } from 'esbuild';
 import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { newTicket } from '../../support/wire/ticket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
 
-let hub: Caller;
+const hub = callerWith(EVERYTHING);
 let browser: Browser;
 let page: Page;
 beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
   browser = await playwright.launch({
     executablePath: await chromium.executablePath(),
     args: chromium.args,

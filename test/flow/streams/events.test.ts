@@ -2,14 +2,11 @@
  * PROTOCOL.md §5.2 over the wire: one stream of several channels.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openStream } from '../../support/wire/event-stream.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 describe('/events', () => {
   test('several channels in one stream, resumed by one id', async () => {
@@ -154,8 +151,8 @@ describe('refusals of /events', () => {
 
   test('/events needs a token for every channel', async () => {
     const [mine, theirs] = [newChannel(), newChannel()];
-    const caller = await callerWith({ [mine]: ['subscribe'] });
+    const caller = callerWith({ [mine]: ['subscribe'] });
     expect((await caller.request(`/events?channel=${mine}&channel=${theirs}`)).status).toBe(403);
-    expect((await (await callerWith(undefined)).request(`/events?channel=${mine}`)).status).toBe(401);
+    expect((await callerWith(undefined).request(`/events?channel=${mine}`)).status).toBe(401);
   });
 });

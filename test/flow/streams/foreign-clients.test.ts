@@ -5,12 +5,11 @@
 import { DurableStream, stream as readStream } from '@durable-streams/client';
 import { EventSource } from 'eventsource';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
 
-let hub: Caller;
+const hub = callerWith(EVERYTHING);
 let bearer: string;
 beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
   bearer = `Bearer ${await token(EVERYTHING)}`;
 });
 

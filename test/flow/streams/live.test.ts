@@ -2,15 +2,12 @@
  * PROTOCOL.md §5.1 and §5.2 over the wire: long polling and Server-Sent Events through one front door.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MAX_RECONNECT_MS, MIN_RECONNECT_MS } from '../../../protocol/limits.ts';
 import { openStream } from '../../support/wire/event-stream.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 const hold = (channel: string, query: string, headers: Record<string, string> = {}) =>
@@ -229,9 +226,9 @@ describe('refusals come before the request is held', () => {
   ])('%s needs a token, and one for this channel', async (_name, query, headers) => {
     const channel = newChannel();
     await hub.publish(channel, 1);
-    const nobody = await callerWith(undefined);
+    const nobody = callerWith(undefined);
     expect((await nobody.request(`/channels/${channel}${query}`, { headers })).status).toBe(401);
-    const other = await callerWith({ 'elsewhere/*': ['subscribe'] });
+    const other = callerWith({ 'elsewhere/*': ['subscribe'] });
     expect((await other.request(`/channels/${channel}${query}`, { headers })).status).toBe(403);
   });
 });

@@ -2,14 +2,16 @@
  * PROTOCOL.md §5.2 and §12.5 over the wire: streams opened with a ticket, and tokens that must not be in a URL.
  * @module
  */
-import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { setTimeout as wait } from 'node:timers/promises';
+import { describe, expect, inject, test } from 'vitest';
 import { openStream } from '../../support/wire/event-stream.ts';
 import { newTicket } from '../../support/wire/ticket.ts';
 import {
-  type Caller,
+  BUSY_MS,
   callerAt,
   callerWith,
   EVERYTHING,
+  isBusy,
   newChannel,
   refusalOf,
   token,
@@ -17,12 +19,8 @@ import {
 
 const BROWSER = { Accept: 'text/event-stream' };
 
-let hub: Caller;
-let nobody: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  nobody = await callerWith(undefined);
-});
+const hub = callerWith(EVERYTHING);
+const nobody = callerWith(undefined);
 
 describe.each([
   ['live=sse', (channel: string) => `/channels/${channel}?offset=-1&live=sse&`, {}],
@@ -32,10 +30,19 @@ describe.each([
   test('opens with a ticket, once, however many use it at the same time, and no cache keeps the answer', async () => {
     const channel = newChannel();
     await hub.publish(channel, 'CANARY');
-    const path = `${pathOf(channel)}ticket=${await newTicket({ [channel]: ['subscribe'] })}`;
-    const answers = await Promise.all(
-      Array.from({ length: 5 }, () => nobody.request(path, { headers: { ...headers } })),
-    );
+    const useAtOnce = async (): Promise<Response[]> => {
+      const path = `${pathOf(channel)}ticket=${await newTicket({ [channel]: ['subscribe'] })}`;
+      const answers = await Promise.all(
+        Array.from({ length: 5 }, () => nobody.request(path, { headers: { ...headers } })),
+      );
+      expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1);
+      if (!answers.some(({ status }) => isBusy(status))) return answers;
+      // A busy machine had no room for some of them, and nobody knows what their ticket is worth now. They all try with another one.
+      for (const answer of answers) await answer.body?.cancel();
+      await wait(BUSY_MS);
+      return await useAtOnce();
+    };
+    const answers = await useAtOnce();
     expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 401, 401, 401, 401]);
     for (const answer of answers) {
       expect(answer.headers.get('Cache-Control')).toContain('no-store');

@@ -4,30 +4,16 @@
  * @module
  */
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
-import {
-  attemptsOf,
-  isHubLocal,
-  type WebhookCaller,
-  webhooksOf,
-} from '../../support/webhooks/webhook-calls.ts';
-import { arrived, dataOf, type Receiver, startReceiver, verify } from '../../support/wire/receiver.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
+import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { attemptsOf, isHubLocal, webhooksOf } from '../../support/webhooks/webhook-calls.ts';
+import { arrived, dataOf, receiverOfEachTest, startReceiver, verify } from '../../support/wire/receiver.ts';
+import { callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-let webhooks: WebhookCaller;
-let receiver: Receiver;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  webhooks = webhooksOf(hub);
-});
-beforeEach(async () => {
-  receiver = await startReceiver();
-  return async () => await receiver.close();
-});
-afterAll(() => webhooks.removeAll());
+const hub = callerWith(EVERYTHING);
+const webhooks = webhooksOf(hub);
+const receiver = receiverOfEachTest();
+afterAll(webhooks.removeAll);
 
-const statusesOf = async (id: string) => (await webhooks.everyDelivery(id)).map(({ status }) => status);
 const endpoint = async (id: string) => (await webhooks.ask('GET', `/${id}`)).body;
 
 describe.runIf(isHubLocal)('an endpoint that answers', () => {
@@ -64,12 +50,12 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     const { id } = await webhooks.create(receiver.url, [channel]);
     await hub.publish(channel, 'first');
     await arrived(receiver, 1);
-    await expect.poll(() => statusesOf(id)).toEqual(['waiting']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['waiting']);
     await hub.publish(channel, 'second');
     await arrived(receiver, 3);
     const [refused, ...others] = receiver.received.map(({ at }) => at);
     for (const at of others) expect(at - (refused ?? 0)).toBeGreaterThan(6_500);
-    await expect.poll(() => statusesOf(id)).toEqual(['delivered', 'delivered']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['delivered', 'delivered']);
     const counts = (await webhooks.everyDelivery(id)).map((one) => attemptsOf(one).length);
     expect(counts).toEqual([1, 2]);
   });
@@ -110,7 +96,7 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     const channel = newChannel();
     const { id } = await webhooks.create(`http://127.0.0.1:${port}/`, [channel]);
     await hub.publish(channel, 'odd');
-    await expect.poll(() => statusesOf(id)).toEqual(['delivered']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['delivered']);
     expect(asked).toBe(1);
   });
 
@@ -126,14 +112,14 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     const disabled = { type: 'webhook.disabled', endpoint: id, host, reason: 'gone' };
     await expect.poll(() => webhooks.notices(id)).toEqual([{ ...disabled, at: expect.any(Number) }]);
     await hub.publish(channel, 'second');
-    await expect.poll(() => statusesOf(id)).toEqual(['skipped', 'failed']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['skipped', 'failed']);
     expect(dataOf(receiver)).toEqual(['first']);
     receiver.reply = () => ({ status: 204 });
     await webhooks.ask('POST', `/${id}/enable`);
     expect((await webhooks.ask('POST', `/${id}/recover`, { since })).status).toBe(202);
     await arrived(receiver, 3);
     expect(dataOf(receiver).slice(1).toSorted()).toEqual(['first', 'second']);
-    await expect.poll(() => statusesOf(id)).toEqual(['delivered', 'delivered']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['delivered', 'delivered']);
   });
 });
 
@@ -151,7 +137,7 @@ describe.runIf(isHubLocal)('an endpoint with a handshake', () => {
     expect(receiver.asked).toMatchObject([
       { method: 'OPTIONS', headers: { 'webhook-request-origin': host } },
     ]);
-    await expect.poll(() => statusesOf(id)).toEqual(['failed']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['failed']);
     const asked = (await webhooks.everyDelivery(id))[0];
     expect(asked).toMatchObject({ kind: 'handshake', attempts: [{ number: 1, status: 204 }] });
     for (const path of ['/enable', '/test', `/deliveries/${asked?.id}/retry`])
@@ -168,7 +154,7 @@ describe.runIf(isHubLocal)('an endpoint with a handshake', () => {
     await hub.publish(channel, 'in time');
     await arrived(receiver, 1);
     expect(dataOf(receiver)).toEqual(['in time']);
-    await expect.poll(() => statusesOf(id)).toEqual(['delivered', 'delivered', 'failed']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['delivered', 'delivered', 'failed']);
     await witness.close();
   });
 
@@ -180,7 +166,7 @@ describe.runIf(isHubLocal)('an endpoint with a handshake', () => {
   ])('that answers with %s has not agreed', async (_name, headers, status) => {
     receiver.reply = () => ({ status, headers });
     const { id } = await webhooks.create(receiver.url, [newChannel()], { handshake: true });
-    await expect.poll(() => statusesOf(id)).toEqual(['failed']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['failed']);
     expect(await endpoint(id)).toMatchObject({ status: 'pending' });
     expect(receiver.asked).toHaveLength(1);
   });

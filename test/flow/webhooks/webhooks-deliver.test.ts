@@ -4,34 +4,25 @@
  * @module
  */
 import { CloudEvent, HTTP } from 'cloudevents';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { isHubLocal, type WebhookCaller, webhooksOf } from '../../support/webhooks/webhook-calls.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { isHubLocal, webhooksOf } from '../../support/webhooks/webhook-calls.ts';
 import {
   arrived,
   type Delivered,
   dataOf,
-  type Receiver,
+  receiverOfEachTest,
   startReceiver,
   verify,
 } from '../../support/wire/receiver.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-let webhooks: WebhookCaller;
-let receiver: Receiver;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  webhooks = webhooksOf(hub);
-});
-beforeEach(async () => {
-  receiver = await startReceiver();
-  return async () => await receiver.close();
-});
-afterAll(() => webhooks.removeAll());
+const hub = callerWith(EVERYTHING);
+const webhooks = webhooksOf(hub);
+const receiver = receiverOfEachTest();
+afterAll(webhooks.removeAll);
 
 const publishAs = (channel: string, contentType: string, body: string | Uint8Array) =>
   hub.request(`/channels/${channel}`, { method: 'POST', headers: { 'Content-Type': contentType }, body });
-const statusesOf = async (id: string) => (await webhooks.everyDelivery(id)).map(({ status }) => status);
 
 describe.runIf(isHubLocal)('a delivery', () => {
   test('is signed by the standard, has the published text, and is in the log', async () => {
@@ -84,7 +75,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
     await arrived(receiver, 3);
     expect(dataOf(receiver)).toEqual(expect.arrayContaining(wanted));
     // The log shows all deliveries, so no other message will be sent.
-    await expect.poll(() => statusesOf(id)).toEqual(['delivered', 'delivered', 'delivered']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['delivered', 'delivered', 'delivered']);
     expect(receiver.received).toHaveLength(3);
   });
 
@@ -100,7 +91,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
     await expect.poll(() => dataOf(witness)).toEqual(expect.arrayContaining(published));
     await arrived(receiver, 3);
     expect(dataOf(receiver)).toEqual(expect.arrayContaining(wanted));
-    await expect.poll(() => statusesOf(id)).toEqual(['delivered', 'delivered', 'delivered']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['delivered', 'delivered', 'delivered']);
     await witness.close();
   });
 
@@ -172,7 +163,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
     const { id } = await webhooks.create(receiver.url, [channel]);
     await hub.publish(channel, ...Array.from({ length: 40 }, (_, n) => n));
     await arrived(receiver, 40);
-    await expect.poll(() => statusesOf(id)).toEqual(Array.from({ length: 40 }, () => 'delivered'));
+    await expect.poll(() => webhooks.statuses(id)).toEqual(Array.from({ length: 40 }, () => 'delivered'));
     expect(most).toBe(10);
   });
 });

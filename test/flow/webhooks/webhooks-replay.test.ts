@@ -3,30 +3,23 @@
  * receives nothing more.
  * @module
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { attemptsOf, isHubLocal, webhooksOf } from '../../support/webhooks/webhook-calls.ts';
 import {
-  attemptsOf,
-  isHubLocal,
-  type WebhookCaller,
-  webhooksOf,
-} from '../../support/webhooks/webhook-calls.ts';
-import { arrived, dataOf, type Receiver, startReceiver, verify } from '../../support/wire/receiver.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
+  arrived,
+  dataOf,
+  type Receiver,
+  receiverOfEachTest,
+  startReceiver,
+  verify,
+} from '../../support/wire/receiver.ts';
+import { callerWith, EVERYTHING, newChannel } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-let webhooks: WebhookCaller;
-let receiver: Receiver;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  webhooks = webhooksOf(hub);
-});
-beforeEach(async () => {
-  receiver = await startReceiver();
-  return async () => await receiver.close();
-});
-afterAll(() => webhooks.removeAll());
+const hub = callerWith(EVERYTHING);
+const webhooks = webhooksOf(hub);
+const receiver = receiverOfEachTest();
+afterAll(webhooks.removeAll);
 
-const statusesOf = async (id: string) => (await webhooks.everyDelivery(id)).map(({ status }) => status);
 const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
 const byId = ({ received }: Receiver): Map<string, number> => {
   const counts = new Map<string, number>();
@@ -38,7 +31,7 @@ const byId = ({ received }: Receiver): Map<string, number> => {
 async function deliver(channel: string, endpoint: string, count: number): Promise<string[]> {
   for (const n of numbers(count)) await hub.publish(channel, n);
   await arrived(receiver, count);
-  await expect.poll(() => statusesOf(endpoint)).toEqual(numbers(count).map(() => 'delivered'));
+  await expect.poll(() => webhooks.statuses(endpoint)).toEqual(numbers(count).map(() => 'delivered'));
   return numbers(count).map((n) => receiver.received.find(({ body }) => body.data === n)?.id ?? '');
 }
 
@@ -116,7 +109,7 @@ describe.runIf(isHubLocal)('on request', () => {
     receiver.reply = () => ({ status: 500 });
     const { id } = await webhooks.create(receiver.url, [channel]);
     await hub.publish(channel, 'once');
-    await expect.poll(() => statusesOf(id)).toEqual(['waiting']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['waiting']);
     const [{ id: delivery, due } = {}] = await webhooks.everyDelivery(id);
     receiver.reply = () => ({ status: 204 });
     expect((await webhooks.ask('POST', `/${id}/deliveries/${delivery}/retry`)).status).toBe(202);
@@ -144,7 +137,7 @@ describe.runIf(isHubLocal)('on request', () => {
     await webhooks.ask('POST', `/${id}/deliveries/${delivery}/retry`);
     const read = async () => attemptsOf((await webhooks.ask('GET', `/${id}/deliveries/${delivery}`)).body);
     await expect.poll(read).toMatchObject([{ status: 204 }, { number: 2, status: 500 }]);
-    expect(await statusesOf(id)).toEqual(['delivered']);
+    expect(await webhooks.statuses(id)).toEqual(['delivered']);
     expect((await webhooks.ask('GET', `/${id}`)).body).not.toHaveProperty('failingSince');
   });
 
@@ -210,7 +203,7 @@ describe.runIf(isHubLocal)('an endpoint', () => {
     await deliver(channel, id, 1);
     await webhooks.ask('PATCH', `/${id}`, { enabled: false });
     for (const n of [1, 2]) await hub.publish(channel, n);
-    await expect.poll(() => statusesOf(id)).toEqual(['skipped', 'skipped', 'delivered']);
+    await expect.poll(() => webhooks.statuses(id)).toEqual(['skipped', 'skipped', 'delivered']);
     const skipped = await webhooks.deliveries(id, '?status=skipped');
     expect([receiver.received.length, skipped.flatMap(attemptsOf)]).toEqual([1, []]);
     await webhooks.ask('POST', `/${id}/enable`);
@@ -225,7 +218,7 @@ describe.runIf(isHubLocal)('an endpoint', () => {
         .map((one) => one.id)
         .toSorted(),
     ).toEqual(skipped.map((one) => one.id).toSorted());
-    await expect.poll(() => statusesOf(id)).toEqual(numbers(4).map(() => 'delivered'));
+    await expect.poll(() => webhooks.statuses(id)).toEqual(numbers(4).map(() => 'delivered'));
   });
 
   test('that is removed, or has other patterns, receives nothing more', async () => {

@@ -8,19 +8,15 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import { type WebhookCaller, webhooksOf } from '../../support/webhooks/webhook-calls.ts';
 import { ENDPOINT_ROUTES } from '../../support/webhooks/webhook-handler.ts';
 import { socketWith } from '../../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
 /** No server is there, and nothing is published on the channels of these endpoints. */
 const UNUSED_URL = 'https://receiver.example/hooks';
 const GIVEN = `whsec_${Buffer.alloc(32, 's').toString('base64')}`;
 
-let hub: Caller;
-let webhooks: WebhookCaller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  webhooks = webhooksOf(hub);
-});
-afterAll(() => webhooks.removeAll());
+const hub = callerWith(EVERYTHING);
+const webhooks = webhooksOf(hub);
+afterAll(webhooks.removeAll);
 
 const idsOf = (endpoints: unknown): unknown[] =>
   Array.isArray(endpoints) ? endpoints.map((endpoint) => fieldsOf(endpoint).id) : [];
@@ -85,7 +81,7 @@ describe('an endpoint', () => {
 
   test('is listed in pages that do not count the endpoints of others', async () => {
     const prefix = newChannel('pages');
-    const own = webhooksOf(await callerWith({ [`${prefix}/*`]: ['webhook'] }));
+    const own = webhooksOf(callerWith({ [`${prefix}/*`]: ['webhook'] }));
     const made: string[] = [];
     for (const nth of [1, 2, 3, 4, 5]) {
       await webhooks.create(UNUSED_URL, [prefix]);
@@ -137,7 +133,7 @@ describe('a caller', () => {
   });
 
   test('without a token is refused alike for endpoints that exist and for others', async () => {
-    const anonymous = webhooksOf(await callerWith(undefined));
+    const anonymous = webhooksOf(callerWith(undefined));
     const answers = [
       await anonymous.ask('GET', ''),
       await anonymous.ask('POST', '', { url: UNUSED_URL, channels: ['public/news'] }),
@@ -156,7 +152,7 @@ describe('a caller', () => {
     ['the right to read', () => ({ '*': ['subscribe'] as const })],
     ['all rights but `webhook`', () => ({ '*': ['subscribe', 'publish', 'manage'] as const })],
   ])('with %s gets the same answers as for an endpoint that does not exist', async (_name, capability) => {
-    const stranger = webhooksOf(await callerWith(capability()));
+    const stranger = webhooksOf(callerWith(capability()));
     for (const [method, below, body] of ENDPOINT_ROUTES) {
       const there = await stranger.ask(method, `/${id}${below}`, body);
       const not = await stranger.ask(method, `/ep_0${below}`, body);
@@ -170,7 +166,7 @@ describe('a caller', () => {
   });
 
   test('with the right to all of its channels manages an endpoint, but cannot add other channels', async () => {
-    const owner = webhooksOf(await callerWith({ [channel]: ['webhook'], [`${channel}/*`]: ['webhook'] }));
+    const owner = webhooksOf(callerWith({ [channel]: ['webhook'], [`${channel}/*`]: ['webhook'] }));
     expect((await owner.ask('GET', `/${id}`)).status).toBe(200);
     for (const channels of [['*'], [channel, `${channel}-of-others`], [`${channel}-of-others/*`]])
       expect(await owner.refusal('PATCH', `/${id}`, { channels })).toEqual([403, 'forbidden']);
@@ -201,7 +197,7 @@ describe('refused is', () => {
   let own: WebhookCaller;
   let id: string;
   beforeAll(async () => {
-    own = webhooksOf(await callerWith({ [`${prefix}/*`]: ['webhook'] }));
+    own = webhooksOf(callerWith({ [`${prefix}/*`]: ['webhook'] }));
     ({ id } = await own.create(UNUSED_URL, [newChannel(prefix)]));
     return () => own.removeAll();
   });

@@ -3,6 +3,7 @@
  * minute.
  * @module
  */
+import { vi } from 'vitest';
 import { type Host, realHost } from '../../../client/host.ts';
 
 /** How many times faster: 5 s become 200 ms, which is enough for the loopback. */
@@ -73,3 +74,7 @@ export function scaledHost(): ScaledHost {
     },
   };
 }
+
+/** Waits until a check passes, for a real minute at the most. */
+export const eventually = (check: () => void): Promise<void> =>
+  vi.waitFor(check, { timeout: 60_000, interval: 10 });

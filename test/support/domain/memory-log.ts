@@ -24,7 +24,7 @@ import {
   timeMark,
 } from '../../../lambda/hub/log/producer.ts';
 import { MAX_PRODUCERS } from '../../../protocol/limits.ts';
-import { memorySnapshots } from './memory-snapshots.ts';
+import { memorySnapshots } from '../keyed/memory-snapshots.ts';
 
 /** Called around each store call with a name such as `before entries.put`. */
 export type Hook = (moment: string) => Promise<void> | void;

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { expect } from 'vitest';
 import { type SenderSettings, senderTo } from '../../../lambda/webhook/outbound/send-webhook.ts';
-import { loopback } from '../wire/loopback.ts';
+import { loopback } from '../network/loopback.ts';
 import { requestTo } from './webhook-request.ts';
 
 /** The time limit of `hurried`, in milliseconds. */

@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
-import type { Caller } from '../wire/wire.ts';
+import { type Caller, throughBusy } from '../wire/wire.ts';
 
 /**
  * True for the local stack. The receivers of these tests are on this machine, which a deployed hub does not call. So tests
@@ -39,14 +39,15 @@ export type WebhookCaller = ReturnType<typeof webhooksOf>;
 export function webhooksOf(hub: Caller) {
   const made: string[] = [];
   /**
-   * Sends a request.
+   * Sends a request. Reads again what a busy store refuses.
    * @param path below /webhooks
    * @param body sent as it is if it is text
    */
   const ask = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const init = { method, ...(text === undefined ? {} : { body: text }) };
-    const response = await hub.request(`/webhooks${path}`, init);
+    const send = () => hub.request(`/webhooks${path}`, init);
+    const response = method === 'GET' ? await throughBusy(send) : await send();
     const { status, headers } = response;
     const answer = await response.text();
     const parsed = answer.startsWith('{') ? fieldsOf(JSON.parse(answer)) : {};
@@ -56,6 +57,16 @@ export function webhooksOf(hub: Caller) {
     const { body } = await ask('GET', `/${id}/deliveries${query}`);
     if (!Array.isArray(body.deliveries)) throw new Error(`no deliveries: ${JSON.stringify(body)}`);
     return body.deliveries.map(fieldsOf);
+  };
+  /** All deliveries of an endpoint, the latest published first. */
+  const everyDelivery = async (id: string): Promise<readonly Fields[]> => {
+    const all: Fields[] = [];
+    for (let query = '?limit=100'; ; ) {
+      const { body } = await ask('GET', `/${id}/deliveries${query}`);
+      if (Array.isArray(body.deliveries)) all.push(...body.deliveries.map(fieldsOf));
+      if (body.next === undefined) return all;
+      query = `?limit=100&after=${body.next}`;
+    }
   };
   return {
     ask,
@@ -75,15 +86,10 @@ export function webhooksOf(hub: Caller) {
       made.push(String(body.id));
       return { id: String(body.id), secret: String(body.secret) };
     },
-    /** All deliveries of an endpoint, the latest published first. */
-    async everyDelivery(id: string): Promise<readonly Fields[]> {
-      const all: Fields[] = [];
-      for (let query = '?limit=100'; ; ) {
-        const { body } = await ask('GET', `/${id}/deliveries${query}`);
-        if (Array.isArray(body.deliveries)) all.push(...body.deliveries.map(fieldsOf));
-        if (body.next === undefined) return all;
-        query = `?limit=100&after=${body.next}`;
-      }
+    everyDelivery,
+    /** The status of each delivery of an endpoint, the latest published first. */
+    async statuses(id: string): Promise<readonly unknown[]> {
+      return (await everyDelivery(id)).map(({ status }) => status);
     },
     /** Waits until the delivery has the status, and returns it. */
     async settled(id: string, delivery: string, status: string): Promise<Fields> {

@@ -9,7 +9,7 @@ const never = new AbortController().signal;
 
 /**
  * Visibility timeouts of the queues, in milliseconds: a message whose process failed comes again after them. The template has the
- * same (test/infra/numbers.test.ts).
+ * same (test/infra/documents/numbers.test.ts).
  */
 export const AGAIN_MS = { dispatch: 120_000, deliver: 60_000 };
 

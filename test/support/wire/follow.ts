@@ -4,6 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Heard, Socket } from './socket.ts';
+import { BUSY_ATTEMPTS, BUSY_MS } from './wire.ts';
 
 export interface Course {
   readonly channel: string;
@@ -47,10 +48,6 @@ export async function follow(socket: Socket, course: Course, count: number): Pro
   if (messages.length > count) throw new Error(`expected ${count} messages, got ${messages.length}`);
   return { messages, frames, next: mine ?? '' };
 }
-
-/** How often a frame is sent at the most that a busy store refuses, and the pause before it is sent again, in milliseconds. */
-const BUSY_ATTEMPTS = 12;
-const BUSY_MS = 500;
 
 /** Subscribes, and is subscribed. Asks again while the store is busy. Answers the offset that what comes begins at. */
 export async function subscribe(

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
-import { expect } from 'vitest';
+import { beforeEach, expect } from 'vitest';
 
 export interface Delivered {
   readonly id: string;
@@ -54,6 +54,34 @@ export const arrived = async ({ received }: Receiver, count: number): Promise<vo
 
 /** What was published, of all that came. */
 export const dataOf = ({ received }: Receiver): unknown[] => received.map(({ body }) => body.data);
+
+/** The receiver of the test that runs: each test of the file that calls this has a new one, at another URL. */
+export function receiverOfEachTest(): Receiver {
+  let current: Receiver | undefined;
+  const present = (): Receiver => current ?? expect.fail('no test runs');
+  beforeEach(async () => {
+    current = await startReceiver();
+    return current.close;
+  });
+  return {
+    get url() {
+      return present().url;
+    },
+    get received() {
+      return present().received;
+    },
+    get asked() {
+      return present().asked;
+    },
+    get reply() {
+      return present().reply;
+    },
+    set reply(reply: Reply) {
+      present().reply = reply;
+    },
+    close: () => present().close(),
+  };
+}
 
 export async function startReceiver(): Promise<Receiver> {
   const server = createServer((request, response) => void take(receiver, request, response));

@@ -19,11 +19,15 @@ export async function token(capability: Capability, ttlSeconds = 600, sub?: stri
   return await mint({ ...inject('hub'), capability, ttlSeconds, sub });
 }
 
-/** A caller with the capability; with undefined, one without a token. */
-export async function callerWith(capability: Capability | undefined) {
-  const headers: Record<string, string> =
+/** A caller with the capability; with undefined, one without a token. Its token is minted when it sends its first request. */
+export function callerWith(capability: Capability | undefined): Caller {
+  const headersOf = async (): Promise<Readonly<Record<string, string>>> =>
     capability === undefined ? {} : { Authorization: `Bearer ${await token(capability)}` };
-  return callerAt(inject('hub').url, headers);
+  let headers: ReturnType<typeof headersOf> | undefined;
+  return callerBy(async () => {
+    headers ??= headersOf();
+    return { url: inject('hub').url, headers: await headers };
+  });
 }
 
 /** How long to leave a gateway alone that says 429, in milliseconds. */
@@ -43,29 +47,66 @@ async function throughRates(send: () => Promise<Response>): Promise<Response> {
   }
 }
 
-/** How often a request is sent at the most that a busy store refuses, and the pause before it is sent again, in milliseconds. */
-const BUSY_ATTEMPTS = 12;
-const BUSY_MS = 500;
+/**
+ * Returns true for the status of a request that was refused, or not finished, because hub or platform were busy. To a socket that
+ * opens, API Gateway says 502 if a function has no room, and 504 if it is late.
+ */
+export const isBusy = (status: number): boolean => [429, 502, 503, 504].includes(status);
 
-/** Sends again while the hub answers 503: on a busy machine its store may be late (PROTOCOL.md §9). */
+/** The answer of API Gateway if a function has no room for a request. */
+const NO_ROOM = '{"message":"Service Unavailable"}';
+
+/**
+ * Returns true for an answer that its caller must repeat (PROTOCOL.md §8, §9): the hub says `unavailable`, and after how many seconds
+ * to come again, or API Gateway has no room. Any other 503 is a defect, also at the first attempt.
+ * @param text the body; the answer to a HEAD has none
+ */
+export function isToRepeat({ status, retryAfter, text }: BusyAnswer): boolean {
+  if (status !== 503) return false;
+  if (text === NO_ROOM) return true;
+  return (
+    /^[1-9]\d*$/.test(retryAfter ?? '') && (text === '' || text.startsWith('{"error":{"code":"unavailable",'))
+  );
+}
+
+export interface BusyAnswer {
+  readonly status: number;
+  readonly retryAfter: string | null | undefined;
+  readonly text: string;
+}
+
+/** How often a request is sent at the most that a busy store refuses, and the pause before it is sent again, in milliseconds. */
+export const BUSY_ATTEMPTS = 40;
+export const BUSY_MS = 500;
+
+/** Sends again what is to be repeated: on a busy machine the store may be late. */
 export async function throughBusy(send: () => Promise<Response>): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
     const response = await send();
     if (response.status !== 503 || attempt === BUSY_ATTEMPTS) return response;
+    const text = await response.clone().text();
+    if (!isToRepeat({ status: 503, retryAfter: response.headers.get('Retry-After'), text })) return response;
     await response.body?.cancel();
     await wait(BUSY_MS);
   }
 }
 
-export type Caller = ReturnType<typeof callerAt>;
+export type Caller = ReturnType<typeof callerBy>;
+
+/** What a caller needs for a request. */
+export interface Access {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 /** @param comesAgain false for tests of the rates themselves; every other one waits as clients do */
-export function callerAt(
-  url: string,
-  headers: Readonly<Record<string, string>> = {},
-  { comesAgain = true } = {},
-) {
+export const callerAt = (url: string, headers: Access['headers'] = {}, { comesAgain = true } = {}): Caller =>
+  callerBy(async () => ({ url, headers }), { comesAgain });
+
+/** @param access is called before each request, so that a file can have a caller before its hub runs */
+export function callerBy(access: () => Promise<Access>, { comesAgain = true } = {}) {
   const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const { url, headers } = await access();
     const all = { ...headers, ...Object.fromEntries(new Headers(init.headers)) };
     const send = () => fetch(`${url}${path}`, { ...init, headers: all });
     const response = comesAgain ? await throughRates(send) : await send();

@@ -8,8 +8,8 @@ import { keySetOf } from '../../../lambda/access/key-set.ts';
 import { ticketsOf } from '../../../lambda/access/ticket.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { parseClaimRules } from '../../../protocol/issuer.ts';
-import { badTokens, goodTokens } from '../../support/wire/confusion.ts';
-import { CLAIM_RULES, type IssuerUnderTest, newIssuerKey } from '../../support/wire/issuer.ts';
+import { badTokens, goodTokens } from '../../support/access/confusion.ts';
+import { CLAIM_RULES, type IssuerUnderTest, newIssuerKey } from '../../support/access/issuer.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const KEY = Buffer.alloc(64, 'c');

@@ -9,7 +9,7 @@ import { type KeySet, keySetOf } from '../../../lambda/access/key-set.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { parseClaimRules, parseIssuer } from '../../../protocol/issuer.ts';
-import { type IssuerKey, issue, newIssuerKey } from '../../support/wire/issuer.ts';
+import { type IssuerKey, issue, newIssuerKey } from '../../support/access/issuer.ts';
 
 const [first, second] = [await newIssuerKey('ES256'), await newIssuerKey('ES256')];
 

@@ -6,8 +6,8 @@ import type { RequestListener } from 'node:http';
 import { jwtVerify } from 'jose';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ALGORITHMS, fetchKeySet, keySetOf } from '../../../lambda/access/key-set.ts';
-import { bare, type IssuerKey, issue, newIssuerKey, signingBy } from '../../support/wire/issuer.ts';
-import { closedPort, httpLoopback } from '../../support/wire/loopback.ts';
+import { bare, type IssuerKey, issue, newIssuerKey, signingBy } from '../../support/access/issuer.ts';
+import { closedPort, httpLoopback } from '../../support/network/loopback.ts';
 
 const RSA = await newIssuerKey('RS256');
 const EC = await newIssuerKey('ES256');

@@ -17,7 +17,7 @@ import { secretCalls } from '../../../lambda/aws/calls/secret-calls.ts';
 import { topicCalls } from '../../../lambda/aws/calls/topic-calls.ts';
 import { once } from '../../../lambda/aws/dynamodb/document-client.ts';
 import { Refusal } from '../../../protocol/errors.ts';
-import { CREDENTIALS, loopback, REGION } from '../../support/wire/aws-loopback.ts';
+import { CREDENTIALS, loopback, REGION } from '../../support/network/aws-loopback.ts';
 
 const { url, requests, answer: answerWith } = loopback();
 // A call that is repeated does not wait.

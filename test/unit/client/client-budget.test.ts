@@ -6,10 +6,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { connectOver } from '../../../client/connect.ts';
 import { EARNED, MOST_TOKENS, retryBudget, TOKEN_MS } from '../../../client/retry-budget.ts';
+import { openWire, stored } from '../../support/client/live-socket.ts';
 import { settled, stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 import { seededRandom } from '../../support/domain/random.ts';
-import { openWire, stored } from '../../support/wire/live-socket.ts';
 
 const { signal } = new AbortController();
 

@@ -2,12 +2,12 @@
  * The client begins with the last messages, on every transport, and reads the history backwards (PROTOCOL.md §5.3).
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub, type SubscribeOptions } from '../../../client/connect.ts';
 import type { TidingsError } from '../../../client/errors.ts';
 import type { Batch } from '../../../client/index.ts';
 import { type FakeHub, fakeHub } from '../../support/client/fake-hub.ts';
-import { type ScaledHost, scaledHost } from '../../support/client/scaled-host.ts';
+import { eventually, type ScaledHost, scaledHost } from '../../support/client/scaled-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 
 const CHANNEL = 'chat/room1';
@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   hub.close();
-  await vi.waitFor(() => expect(host.timers()).toBe(0));
+  await eventually(() => expect(host.timers()).toBe(0));
   await fake.close();
 });
 
@@ -42,9 +42,9 @@ describe.each(['websocket', 'sse', 'long-poll', 'poll'] as const)('%s', (transpo
     fake.append(CHANNEL, ...range(0, 10));
     const { batches, errors } = see({ last: 3 });
     const messages = (): unknown[] => batches.flatMap((batch) => batch.messages);
-    await vi.waitFor(() => expect(messages()).toEqual([7, 8, 9]));
+    await eventually(() => expect(messages()).toEqual([7, 8, 9]));
     fake.append(CHANNEL, 10);
-    await vi.waitFor(() => expect(messages()).toEqual([7, 8, 9, 10]));
+    await eventually(() => expect(messages()).toEqual([7, 8, 9, 10]));
     expect([batches[0]?.from, errors]).toEqual([offsetAt(7), []]);
   });
 
@@ -52,7 +52,7 @@ describe.each(['websocket', 'sse', 'long-poll', 'poll'] as const)('%s', (transpo
     hub = connectOver(host, { url: fake.url, transports: [transport] });
     fake.append(CHANNEL, 0);
     const { batches } = see({ last: 3 });
-    await vi.waitFor(() => expect(batches.flatMap((batch) => batch.messages)).toEqual([0]));
+    await eventually(() => expect(batches.flatMap((batch) => batch.messages)).toEqual([0]));
   });
 });
 
@@ -60,9 +60,9 @@ test('two subscriptions of one channel begin where each of them wants to', async
   fake.append(CHANNEL, ...range(0, 5));
   const starts = [see({ last: 2 }), see({ offset: offsetAt(1) }), see({})];
   const seen = (): unknown[][] => starts.map(({ batches }) => batches.flatMap((batch) => batch.messages));
-  await vi.waitFor(() => expect(seen()).toEqual([[3, 4], [1, 2, 3, 4], []]));
+  await eventually(() => expect(seen()).toEqual([[3, 4], [1, 2, 3, 4], []]));
   fake.append(CHANNEL, 5);
-  await vi.waitFor(() => expect(seen()).toEqual([[3, 4, 5], [1, 2, 3, 4, 5], [5]]));
+  await eventually(() => expect(seen()).toEqual([[3, 4, 5], [1, 2, 3, 4, 5], [5]]));
 });
 
 test.each([
@@ -72,7 +72,7 @@ test.each([
   [{ last: 5, offset: 'now' }, 'bad_offset'],
 ])('%j is refused with %s', async (options, code) => {
   const { errors } = see(options);
-  await vi.waitFor(() => expect(errors.map((error) => error.code)).toEqual([code]));
+  await eventually(() => expect(errors.map((error) => error.code)).toEqual([code]));
   expect(fake.asked).toEqual([]);
 });
 
@@ -98,7 +98,7 @@ describe('the time between two short polls', () => {
     hub.close();
     hub = connectOver(watched, { url: fake.url, transports: ['poll'] });
     see({});
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(pauses.some((pause) => pause >= 0.75 * ms && pause <= 1.25 * ms)).toBe(true),
     );
   });
@@ -122,7 +122,7 @@ describe('a history', () => {
   test('ends before the first message of a subscription', async () => {
     fake.append(CHANNEL, ...range(0, 10));
     const { batches } = see({ last: 2 });
-    await vi.waitFor(() => expect(batches.length).toBe(1));
+    await eventually(() => expect(batches.length).toBe(1));
     const seen: unknown[] = [];
     for await (const { messages } of hub.history(CHANNEL, { before: batches[0]?.from }))
       seen.unshift(...messages);
@@ -133,7 +133,7 @@ describe('a history', () => {
     fake.append(CHANNEL, 0);
     fake.refused.add('poll');
     const next = hub.history(CHANNEL).next();
-    await vi.waitFor(() => expect(fake.asked.length).toBeGreaterThan(1));
+    await eventually(() => expect(fake.asked.length).toBeGreaterThan(1));
     fake.refused.clear();
     expect((await next).value).toMatchObject({ messages: [0] });
     fake.forbidden.add(CHANNEL);

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../client/connect.ts';
 import type { TidingsError } from '../../../client/errors.ts';
 import { MAX_CHANNELS } from '../../../client/pattern.ts';
+import { closeWhole, openNewest } from '../../support/client/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 
@@ -25,11 +26,7 @@ beforeEach(() => {
   seen = [];
   errors = [];
 });
-afterEach(async () => {
-  hub.close();
-  await settled();
-  expect([host.timers(), host.open().length]).toEqual([0, 0]);
-});
+afterEach(() => closeWhole(host, hub));
 
 const subscribe = () =>
   hub.subscribe(PATTERN, {
@@ -39,11 +36,7 @@ const subscribe = () =>
 
 /** Opens the newest socket of the client, and answers the subscription. */
 async function live(): Promise<FakeWire> {
-  await settled();
-  const wire = host.wires.at(-1);
-  if (!wire) throw new Error('no socket was opened');
-  wire.open();
-  await settled();
+  const wire = await openNewest(host);
   wire.answer('subscribe', { type: 'subscribed' });
   await settled();
   return wire;

@@ -4,9 +4,9 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../client/connect.ts';
+import { closeWhole, openWire, stored } from '../../support/client/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
-import { openWire, stored } from '../../support/wire/live-socket.ts';
 
 const CHANNEL = 'chat/room1';
 
@@ -16,11 +16,7 @@ beforeEach(() => {
   host = stillHost();
   hub = connectOver(host, { url: 'https://hub.example' });
 });
-afterEach(async () => {
-  hub.close();
-  await settled();
-  expect(host.timers()).toBe(0);
-});
+afterEach(() => closeWhole(host, hub));
 
 const live = (): Promise<FakeWire> => openWire(host, hub);
 

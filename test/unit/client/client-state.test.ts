@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../client/connect.ts';
 import type { ConnectOptions } from '../../../client/options.ts';
+import { closeWhole, confirmNewest, framesOf, openNewest } from '../../support/client/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 
@@ -19,11 +20,7 @@ beforeEach(() => {
   host = stillHost();
   told = [];
 });
-afterEach(async () => {
-  hub.close();
-  await settled();
-  expect([host.timers(), host.open().length]).toEqual([0, 0]);
-});
+afterEach(() => closeWhole(host, hub));
 
 const open = (options: Partial<ConnectOptions> = {}): Hub => {
   hub = connectOver(host, { url: 'https://hub.example', ...options });
@@ -40,29 +37,11 @@ const listen = (channel = CHANNEL, offset = 'now') =>
     onError: ({ code }) => void told.push(code),
   });
 
-async function opened(): Promise<FakeWire> {
-  await settled();
-  const wire = host.wires.at(-1);
-  if (!wire) throw new Error('no socket was opened');
-  wire.open();
-  await settled();
-  return wire;
-}
+const opened = (): Promise<FakeWire> => openNewest(host);
 
-async function live(offset = offsetAt(0)): Promise<FakeWire> {
-  const wire = await opened();
-  wire.answer('subscribe', { type: 'subscribed', offset });
-  await settled();
-  return wire;
-}
+const live = (offset?: string): Promise<FakeWire> => confirmNewest(host, offset);
 
-const frame = (from: number, next: number, ...messages: unknown[]) => ({
-  type: 'messages',
-  channel: CHANNEL,
-  from: offsetAt(from),
-  next: offsetAt(next),
-  messages,
-});
+const frame = framesOf(CHANNEL);
 
 const page = (next: number, ...messages: unknown[]) =>
   Response.json(messages, { headers: { 'Stream-Next-Offset': offsetAt(next), 'Stream-Up-To-Date': 'true' } });

@@ -8,7 +8,7 @@ import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { documentCalls } from '../../../../lambda/aws/calls/document-calls.ts';
 import { topicCalls } from '../../../../lambda/aws/calls/topic-calls.ts';
-import { CREDENTIALS, loopback, REGION } from '../../../support/wire/aws-loopback.ts';
+import { CREDENTIALS, loopback, REGION } from '../../../support/network/aws-loopback.ts';
 
 const { requests, answer, url } = loopback();
 beforeEach(() => {

@@ -30,7 +30,7 @@ import { queueCalls } from '../../../../lambda/aws/calls/queue-calls.ts';
 import { secretCalls } from '../../../../lambda/aws/calls/secret-calls.ts';
 import { topicCalls } from '../../../../lambda/aws/calls/topic-calls.ts';
 import { fieldsOf } from '../../../../protocol/fields.ts';
-import { CREDENTIALS, loopback, REGION, type Recorded } from '../../../support/wire/aws-loopback.ts';
+import { CREDENTIALS, loopback, REGION, type Recorded } from '../../../support/network/aws-loopback.ts';
 
 const { requests, answer, url } = loopback();
 beforeEach(() => {

@@ -9,8 +9,8 @@ import { readAll } from '../../../../lambda/hub/keyed/read-keyed.ts';
 import { removeWithSnapshot } from '../../../../lambda/hub/keyed/remove-keyed.ts';
 import { find } from '../../../../lambda/hub/log/lifecycle.ts';
 import { CHANNEL, values } from '../../../support/domain/json-log.ts';
-import { createKeyed, foldTasks, keyValue, publishValues } from '../../../support/domain/keyed-world.ts';
 import { memoryLog } from '../../../support/domain/memory-log.ts';
+import { createKeyed, foldTasks, keyValue, publishValues } from '../../../support/keyed/keyed-world.ts';
 
 test('a chunk is read once in a process, however often it is needed, and not after its channel is deleted', async () => {
   const log = memoryLog();

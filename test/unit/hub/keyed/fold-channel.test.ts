@@ -8,6 +8,7 @@ import { readAll } from '../../../../lambda/hub/keyed/read-keyed.ts';
 import { onRemoved, removeWithSnapshot } from '../../../../lambda/hub/keyed/remove-keyed.ts';
 import { find } from '../../../../lambda/hub/log/lifecycle.ts';
 import { CHANNEL, publish, values } from '../../../support/domain/json-log.ts';
+import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
 import {
   createKeyed,
   foldTasks,
@@ -15,8 +16,7 @@ import {
   processOf,
   publishValues,
   truth,
-} from '../../../support/domain/keyed-world.ts';
-import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
+} from '../../../support/keyed/keyed-world.ts';
 
 const v = keyValue;
 

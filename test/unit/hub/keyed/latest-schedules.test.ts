@@ -16,6 +16,9 @@ import { GAP_GRACE_MS } from '../../../../protocol/limits.ts';
 import { formatOffset, isBefore } from '../../../../protocol/offset.ts';
 import { never } from '../../../support/domain/hold-world.ts';
 import { CHANNEL, requestOf } from '../../../support/domain/json-log.ts';
+import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
+import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
 import {
   createKeyed,
   foldTasks,
@@ -25,10 +28,7 @@ import {
   take,
   truth,
   type Value,
-} from '../../../support/domain/keyed-world.ts';
-import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
-import { seededRandom } from '../../../support/domain/random.ts';
-import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
+} from '../../../support/keyed/keyed-world.ts';
 import { share } from '../../../support/thorough.ts';
 
 const RETENTION_MS = 3_600_000;

@@ -19,8 +19,8 @@ import {
   requestOf,
   values,
 } from '../../../support/domain/json-log.ts';
-import { createKeyed, foldTasks, keyValue, publishValues } from '../../../support/domain/keyed-world.ts';
 import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
+import { createKeyed, foldTasks, keyValue, publishValues } from '../../../support/keyed/keyed-world.ts';
 
 async function keyed(): Promise<MemoryLog> {
   const log = memoryLog();

@@ -7,15 +7,15 @@ import { foldChannel } from '../../../../lambda/hub/keyed/fold-channel.ts';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { parseOffset } from '../../../../protocol/offset.ts';
 import { CHANNEL, codeOf, publish, requestOf } from '../../../support/domain/json-log.ts';
+import { pushWorld, type World, type WorldOptions } from '../../../support/domain/push-world.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
 import {
   createKeyed,
   foldTasks,
   keyValue,
   publishValues,
   type Value,
-} from '../../../support/domain/keyed-world.ts';
-import { pushWorld, type World, type WorldOptions } from '../../../support/domain/push-world.ts';
-import { seededRandom } from '../../../support/domain/random.ts';
+} from '../../../support/keyed/keyed-world.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const v = keyValue;

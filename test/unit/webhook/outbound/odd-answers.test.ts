@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { loopback } from '../../../support/network/loopback.ts';
 import {
   DEADLINE_MS,
   drip,
@@ -16,7 +17,6 @@ import {
   sender,
 } from '../../../support/webhooks/odd-servers.ts';
 import { requestTo } from '../../../support/webhooks/webhook-request.ts';
-import { loopback } from '../../../support/wire/loopback.ts';
 
 const HINTS = 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n';
 

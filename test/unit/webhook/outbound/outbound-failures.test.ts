@@ -5,6 +5,14 @@
 import type { LookupAddress } from 'node:dns';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { certificateFor } from '../../../support/network/certificate.ts';
+import {
+  closedPort,
+  countConnects,
+  httpLoopback,
+  httpsLoopback,
+  loopback,
+} from '../../../support/network/loopback.ts';
 import {
   DEADLINE_MS,
   drip,
@@ -16,14 +24,6 @@ import {
   sender,
 } from '../../../support/webhooks/odd-servers.ts';
 import { keeping, requestTo } from '../../../support/webhooks/webhook-request.ts';
-import { certificateFor } from '../../../support/wire/certificate.ts';
-import {
-  closedPort,
-  countConnects,
-  httpLoopback,
-  httpsLoopback,
-  loopback,
-} from '../../../support/wire/loopback.ts';
 
 const never = () => new Promise<never>(() => {});
 

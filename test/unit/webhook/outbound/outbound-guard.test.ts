@@ -11,9 +11,9 @@ import { guardedAgents } from '../../../../lambda/webhook/outbound/guard.ts';
 import type { Resolve } from '../../../../lambda/webhook/outbound/resolve.ts';
 import { senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
 import type { SendResult } from '../../../../lambda/webhook/webhook-ports.ts';
+import { HOSTILE } from '../../../support/network/addresses.ts';
+import { countConnects, httpLoopback, loopback } from '../../../support/network/loopback.ts';
 import { keeping, requestTo } from '../../../support/webhooks/webhook-request.ts';
-import { HOSTILE } from '../../../support/wire/addresses.ts';
-import { countConnects, httpLoopback, loopback } from '../../../support/wire/loopback.ts';
 
 /** An address of the former 6bone: public by every list. No test connects to it. */
 const NOWHERE = '3ffe::1';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { describe, expect, test } from 'vitest';
 import { isLoopback, isPublic } from '../../../../lambda/webhook/outbound/public-address.ts';
-import { GOOD, HOSTILE } from '../../../support/wire/addresses.ts';
+import { GOOD, HOSTILE } from '../../../support/network/addresses.ts';
 
 describe('isPublic', () => {
   test.each(HOSTILE)('refuses %s: %s', (_what, _host, address) => {

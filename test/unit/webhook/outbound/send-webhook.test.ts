@@ -11,8 +11,8 @@ import { describe, expect, test } from 'vitest';
 import { senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
 import { newSecret } from '../../../../lambda/webhook/outbound/standard-webhooks.ts';
 import { KEPT_ANSWER_BYTES, MAX_ANSWER_BYTES } from '../../../../protocol/limits.ts';
+import { httpLoopback, type Loopback, loopback } from '../../../support/network/loopback.ts';
 import { keeping, requestTo, SECRET } from '../../../support/webhooks/webhook-request.ts';
-import { httpLoopback, type Loopback, loopback } from '../../../support/wire/loopback.ts';
 
 const DEADLINE_MS = 2_000;
 

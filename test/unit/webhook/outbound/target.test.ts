@@ -8,7 +8,7 @@ import { isLoopback } from '../../../../lambda/webhook/outbound/public-address.t
 import { parseTarget, type TargetRules } from '../../../../lambda/webhook/outbound/target.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { MAX_WEBHOOK_URL_LENGTH } from '../../../../protocol/limits.ts';
-import { GOOD, HOSTILE } from '../../../support/wire/addresses.ts';
+import { GOOD, HOSTILE } from '../../../support/network/addresses.ts';
 
 const DEPLOYED: TargetRules = {
   isInsecureAllowed: false,
