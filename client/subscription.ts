@@ -102,11 +102,19 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   return { signal, end, close };
 }
 
+/** Where a subscription begins, and what it may miss. */
+export interface Start {
+  /** An offset, `-1`, `now`, `latest` or `last=N`. */
+  readonly offset: string;
+  /** True if it may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
+}
+
 /** Subscribes to a channel. All errors go to the listener, after this call has returned. */
 export function followChannel(
   shared: Shared,
   channel: string,
-  offset: string,
+  { offset, isConflated }: Start,
   { onBatch, onEphemeral, onTransport, onSubscribed, onState, onEnd }: Listener,
 ): Followed {
   const { signal, end, close } = lifeIn(shared.signal, onEnd);
@@ -127,7 +135,7 @@ export function followChannel(
     const onEphemeralBy = (name: Transport) => (ephemeral: Ephemeral) => {
       if (name === transport && !signal.aborted) onEphemeral(ephemeral);
     };
-    await runWithFailover(readersOf(shared, cursor, onEphemeralBy), signal, onUp, states.down);
+    await runWithFailover(readersOf(shared, cursor, isConflated, onEphemeralBy), signal, onUp, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -146,7 +154,10 @@ export function checkNames(channel: string, offset: string): void {
   if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
   if (countOf(offset) !== undefined) checkCount('last', countOf(offset));
   if (isUnsettled(offset) || parseOffset(offset)) return;
-  throw new TidingsError('bad_offset', `an offset is 16 digits, -1 or now, got "${offset}"`);
+  throw new TidingsError(
+    'bad_offset',
+    `an offset is one that the hub gave out, -1, now or latest, got "${offset}"`,
+  );
 }
 
 /** Refuses a number of messages that the hub refuses as well. @throws TidingsError bad_request */
@@ -158,9 +169,11 @@ export function checkCount(name: string, count: number | undefined): void {
 function readersOf(
   shared: Shared,
   cursor: Cursor,
+  isConflated: boolean,
   onEphemeralBy: (name: Transport) => Listener['onEphemeral'],
 ): TransportReader[] {
-  const source = { ...shared, cursor };
+  const pages: Pages = { read: (request, signal) => shared.pages.read({ ...request, isConflated }, signal) };
+  const source = { ...shared, pages, cursor, isConflated };
   const { link } = shared;
   const make: Record<Transport, () => TransportReader[]> = {
     websocket: () =>

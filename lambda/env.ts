@@ -91,6 +91,9 @@ export const logEnv = contract({
   CHANNEL_CREATION: oneOf('implicit', 'explicit'),
 });
 
+/** The table of snapshots of keyed channels. Only functions that read or write them have it: the environment has little room. */
+export const snapshotsEnv = contract({ SNAPSHOTS_TABLE: text });
+
 /** The domain of the AWS services, such as `amazonaws.com`. Every function has it: China and other partitions have another. */
 export const awsEnv = contract({ URL_SUFFIX: text });
 
@@ -174,6 +177,9 @@ export const dispatchEnv = contract({ DISPATCH_QUEUE_URL: text });
 /** The queue of dead letters, and the hosts of the hub itself, separated by commas: the first is its public name. */
 export const deliverEnv = contract({ DEAD_LETTERS_URL: text, OWN_HOSTS: text });
 
+/** The queue of the fold, which sends itself what it must look at later. */
+export const foldEnv = contract({ FOLD_QUEUE_URL: text });
+
 /** The variables of a handler that publishes for callers: over HTTP (lambda/publish.ts), or over a socket (lambda/socket.ts). */
 export const publishingEnv = contract({
   ...logEnv.formats,
@@ -194,6 +200,7 @@ export const waitingEnv = contract({
   ...listenersEnv.formats,
   ...wakeEnv.formats,
   ...heldEnv.formats,
+  ...snapshotsEnv.formats,
 });
 
 const every: readonly Contract<unknown>[] = [awsEnv, telemetryEnv];
@@ -202,14 +209,15 @@ const webhooks: readonly Contract<unknown>[] = [endpointsEnv, deliveriesEnv, end
 /** The environment of each handler, for the template tests. */
 export const handlerContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
   Publish: [...every, publishingEnv],
-  Read: [...every, logEnv, accessEnv, originsEnv],
+  Read: [...every, logEnv, snapshotsEnv, accessEnv, originsEnv],
   Hold: [...every, waitingEnv, holdEnv],
   Stream: [...every, waitingEnv, streamEnv],
   Socket: [...every, publishingEnv, connectionsEnv, endsEnv],
   Webhooks: [...every, logEnv, accessEnv, originsEnv, ...webhooks, sealingEnv, outboundEnv],
   Dispatch: [...every, logEnv, ...webhooks, hintEnv, jobEnv, dispatchEnv],
   Deliver: [...every, logEnv, ...webhooks, sealingEnv, dispatchEnv, outboundEnv, deliverEnv],
-  Push: [...every, logEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
+  Push: [...every, logEnv, snapshotsEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
+  Fold: [...every, logEnv, snapshotsEnv, foldEnv],
   Console: [...every, consoleEnv],
 };
 

@@ -16,6 +16,7 @@ import { stopping } from './http/stopping.ts';
 import { cursorAfter } from './http/stream-cursor.ts';
 import { quotaSlotOf, refusingQuota, withQuotaSlot } from './hub/hold/caller-quota.ts';
 import { holdRead } from './hub/hold/held-read.ts';
+import { readingOf } from './hub/keyed/read-keyed.ts';
 import { limited } from './hub/log/read-log.ts';
 import { disconnectAt } from './hub/push/disconnect.ts';
 
@@ -46,7 +47,8 @@ const routes = channelRoutes({
         const ms = Math.min(holdMsOf(raw, longestMs, now - (arrivedAt ?? now)), disconnectAt(caller) - now);
         const until = hold.timer.now() + ms;
         const slot = quotaSlotOf(quota, caller.principal, clock() + ms);
-        const waiting = { ...hold, wake: withQuotaSlot(slot, hold.wake) };
+        const reading = readingOf(asked.isConflated);
+        const waiting = { ...hold, reading, wake: withQuotaSlot(slot, hold.wake) };
         const held = await holdRead(waiting, name, asked.from, until, signal).finally(() => slot.leave());
         const isPublic = callers.access.isPublic('subscribe', name);
         const result = limited(held.result, asked.limit);

@@ -6,7 +6,7 @@ import { callersInAws, cursorsInAws } from './aws/compose-access.ts';
 import { logInAws } from './aws/compose-log.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
+import { accessEnv, logEnv, originsEnv, snapshotsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { httpHandler } from './http/http-handler.ts';
@@ -18,7 +18,7 @@ import { find } from './hub/log/lifecycle.ts';
 import { readOnce } from './hub/log/read-before.ts';
 
 const { env } = process;
-const log = logInAws(logEnv.read(env));
+const log = logInAws({ ...logEnv.read(env), ...snapshotsEnv.read(env) });
 const settings = { ...accessEnv.read(env), ...originsEnv.read(env) };
 const callers = callersInAws(settings);
 const listing = { ...callers, log, cursors: cursorsInAws(settings) };

@@ -191,6 +191,9 @@ const endAt = (channel: string, offset: string): Batch => ({
   closed: true,
 });
 
+/** Returns a frame for a reader that must miss nothing: without its messages if some were skipped. */
+const wholeOf = (frame: Frame): Frame => (frame.isConflated ? { ...frame, omitted: true } : frame);
+
 /** The parts that the WebSocket transport needs. */
 export interface SocketSource {
   /** The timers and random numbers. */
@@ -205,6 +208,8 @@ export interface SocketSource {
   readonly cursor: Cursor;
   /** Receives ephemeral messages. */
   readonly onEphemeral: (ephemeral: Ephemeral) => void;
+  /** True if the reader may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
 }
 
 /** Returns the WebSocket transport of one channel. */
@@ -215,6 +220,7 @@ export const socketReader = ({
   link,
   cursor,
   onEphemeral,
+  isConflated,
 }: SocketSource): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
@@ -225,8 +231,10 @@ export const socketReader = ({
       const leave = link.join({
         topic: channel,
         offset: () => cursor.offset,
-        onFrame: reader.onFrame,
         onEphemeral,
+        isConflated,
+        // Subscriptions of one channel share one at the hub. One that must miss nothing reads what was skipped for others.
+        onFrame: (frame) => reader.onFrame(isConflated ? frame : wholeOf(frame)),
         onLive(answer) {
           up();
           reader.begin(answer);

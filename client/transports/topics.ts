@@ -18,8 +18,10 @@ import type { Socket } from './socket.ts';
 export interface Member {
   /** The channel or pattern. */
   readonly topic: string;
-  /** Returns its position: an offset, `-1` or `now`. */
+  /** Returns its position: an offset, `-1`, `now`, `latest` or `last=N`. */
   readonly offset: () => string;
+  /** True if it may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
   /** Receives frames. It may be called before `onLive`, and with old frames: the member applies the gap rule. */
   readonly onFrame: (frame: Frame) => void;
   /** Receives ephemeral messages, after `onLive`. */
@@ -209,7 +211,7 @@ const newTopic = (name: string): Topic => ({
 const isAligned = ({ members, subscribedOn: on }: Topic, socket: Socket): boolean =>
   members.size > 0 === (on === socket);
 
-/** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `last=N` and `now` after them. */
+/** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `last=N`, `latest` and `now` after them. */
 const earliestOffset = ({ members }: Topic): string | undefined =>
   [...members.keys()].map((member) => member.offset()).sort()[0];
 
@@ -228,6 +230,7 @@ async function subscribe(topic: Topic, socket: Socket): Promise<void> {
     action: 'subscribe',
     channel: topic.name,
     ...(isChannelName(topic.name) ? start : {}),
+    ...([...topic.members.keys()].every(({ isConflated }) => isConflated) ? { conflate: true } : {}),
   });
   topic.subscribedOn = socket;
   topic.isDenied = false;

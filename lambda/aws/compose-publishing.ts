@@ -11,13 +11,13 @@ import type { Publishing } from '../hub/log/log-ports.ts';
 import type { Stamp } from '../hub/log/messages.ts';
 import type { ConnectionStore, DisconnectQueue, Jobs, SubscriptionStore } from '../hub/push/push-ports.ts';
 import { type AccessSettings, ticketsInAws } from './compose-access.ts';
-import { type LogSettings, logInAws } from './compose-log.ts';
+import { type LogSettings, publishingInLog } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
 import { disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
 import { ephemeralBySqs } from './queues/send-ephemeral.ts';
-import { type HintSettings, hintsInAws } from './queues/send-hints.ts';
+import type { HintSettings } from './queues/send-hints.ts';
 
 /** The variables of `logEnv`, `accessEnv`, `hintEnv`, `jobEnv`, `dispatchEnv`, `listenersEnv` and `stampEnv` (lambda/env.ts). */
 export interface PublishingSettings extends LogSettings, AccessSettings, HintSettings {
@@ -51,9 +51,9 @@ export interface PublishingParts {
 export function publishingInAws(settings: PublishingSettings): PublishingParts {
   const client = documentClient();
   const stamps = parseStamps(JSON.parse(settings.STAMPS));
-  const log = logInAws(settings, client);
+  const log = publishingInLog(settings, client);
   return {
-    log: { ...log, hint: hintsInAws(settings) },
+    log,
     publishEphemeral: ephemeralPublisher(log, ephemeralBySqs(settings.PUSH_QUEUE_URL)),
     stampFor(channel, { principal }) {
       const members = membersFor(stamps, channel);

@@ -12,11 +12,12 @@ import { type EphemeralNews, interleaved, type OpenInbox } from '../hub/ephemera
 import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../hub/hold/caller-quota.ts';
 import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/hold/follow-channels.ts';
 import type { Held, Hold } from '../hub/hold/held-read.ts';
+import { readingOf } from '../hub/keyed/read-keyed.ts';
 import { type From, isPosition } from '../hub/log/read-log.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
 import type { HandlerLog } from './http-handler.ts';
-import { type Mode, parseEvents, parseFrom, parseMode } from './parse-read.ts';
+import { type Mode, parseConflate, parseEvents, parseFrom, parseMode } from './parse-read.ts';
 import { parameterOf } from './query.ts';
 import {
   browserFrames,
@@ -114,8 +115,9 @@ async function oneChannel(
   { channel: name, caller, raw }: ChannelRequest,
   mode: Mode,
 ): Promise<Response> {
-  const { hold, openInbox, random, delivered } = options;
+  const { openInbox, random, delivered } = options;
   const from = parseFrom(raw, mode);
+  const hold = { ...options.hold, reading: readingOf(parseConflate(raw)) };
   const { gone, slot, following } = newStream(options, caller);
   const batches = follow(hold, name, from, following);
   // The first batch is read before the headers are sent, so that an error of the request becomes a status.
@@ -156,8 +158,9 @@ async function oneChannel(
 }
 
 async function severalChannels(options: StreamOptions, raw: Request, caller: Caller): Promise<Response> {
-  const { hold, access, openInbox, random, delivered } = options;
+  const { access, openInbox, random, delivered } = options;
   const { names, from } = parseEvents(raw);
+  const hold = { ...options.hold, reading: readingOf(parseConflate(raw)) };
   for (const name of names) access.require('subscribe', name, caller);
   const { gone, slot, following } = newStream(options, caller);
   const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));

@@ -88,7 +88,7 @@ async function answerTo(sockets: SocketParts, connectionId: string, request: Cli
   switch (request.action) {
     case 'subscribe': {
       sockets.access.require('subscribe', request.pattern, connection);
-      const { offset, isClosed } = await subscribe(sockets, connection, request.pattern, request.from);
+      const { offset, isClosed } = await subscribe(sockets, connection, request);
       return {
         type: 'subscribed',
         channel: request.pattern,

@@ -21,7 +21,12 @@ import type { From } from '../hub/log/read-log.ts';
 
 /** The request in a frame. */
 export type ClientRequest =
-  | { readonly action: 'subscribe'; readonly pattern: string; readonly from: From }
+  | {
+      readonly action: 'subscribe';
+      readonly pattern: string;
+      readonly from: From;
+      readonly isConflated: boolean;
+    }
   | { readonly action: 'unsubscribe'; readonly pattern: string }
   | {
       readonly action: 'publish';
@@ -61,7 +66,12 @@ export function requestIdOf({ id }: Fields): string | undefined {
 export function parseClientRequest(fields: Fields, body: string): ClientRequest {
   switch (fields.action) {
     case 'subscribe':
-      return { action: 'subscribe', pattern: patternOf(fields), from: fromOf(fields) };
+      return {
+        action: 'subscribe',
+        pattern: patternOf(fields),
+        from: fromOf(fields),
+        isConflated: conflateOf(fields),
+      };
     case 'unsubscribe':
       return { action: 'unsubscribe', pattern: patternOf(fields) };
     case 'publish':
@@ -85,9 +95,15 @@ function fromOf({ offset, last, since }: Fields): From {
   if (since !== undefined) return { since: timeOf('since', since) };
   if (offset === undefined || offset === 'now') return 'now';
   if (offset === '-1') return 'beginning';
+  if (offset === 'latest') return 'latest';
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (position) return position;
-  throw new Refusal('bad_offset', 'offset must be one that the hub gave out, "-1" or "now"');
+  throw new Refusal('bad_offset', 'offset must be one that the hub gave out, "-1", "now" or "latest"');
+}
+
+function conflateOf({ conflate }: Fields): boolean {
+  if (conflate === undefined || typeof conflate === 'boolean') return conflate === true;
+  throw new Refusal('bad_request', 'conflate must be true or false');
 }
 
 function publishOf(fields: Fields, body: string): ClientRequest {

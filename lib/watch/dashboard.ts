@@ -134,8 +134,9 @@ function webhooks({ handlers, webhookQueues }: Watched, own: OwnMetrics) {
   };
 }
 
-function queues({ hints, webhookQueues }: Watched) {
-  const all = { Push: hints.push, Dispatch: webhookQueues.dispatch, Deliver: webhookQueues.deliver };
+function queues({ hints, folds, webhookQueues }: Watched) {
+  const { dispatch, deliver } = webhookQueues;
+  const all = { Push: hints.push, Fold: folds.fold, Dispatch: dispatch, Deliver: deliver };
   const each = (of: (one: (typeof all)['Push'], label: string) => cloudwatch.IMetric): Metrics =>
     Object.entries(all).map(([label, one]) => of(one, label));
   return {

@@ -9,7 +9,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { callerAt } from '../support/wire/wire.ts';
-import { startDeployed } from './deployed.ts';
+import { startDeployed } from './deployed/deployed.ts';
 import { type Command, run, runIn, temporaryDirectory } from './support.ts';
 
 const RUN = resolve(import.meta.dirname, '../../scripts/run.mjs');

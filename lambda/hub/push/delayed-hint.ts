@@ -17,6 +17,12 @@ export interface DelayedHint extends Pick<Hint, 'channel' | 'offset'> {
   readonly tries: number;
 }
 
+/** A hint for the topic. */
+interface TopicHint extends Hint {
+  /** The key of a keyed channel. */
+  readonly streamKey: string | undefined;
+}
+
 /** Queue of delayed hints. */
 export interface DelayedHints {
   /** Sends a delayed hint, which is delivered after `delayMs` milliseconds. */
@@ -53,7 +59,7 @@ export function delayedHintHandler({
   queue,
   random,
 }: DelayedHintParts): (hint: DelayedHint) => Promise<void> {
-  const published = recent<Hint>(CHANNELS_REMEMBERED);
+  const published = recent<TopicHint>(CHANNELS_REMEMBERED);
   const due = delayedHintsDue();
   return async (delayed) => {
     const { channel } = delayed;
@@ -90,13 +96,14 @@ const covers = (published: Hint, { offset, isClosing }: Hint): boolean =>
 async function newest(
   log: DelayedHintParts['log'],
   { channel: name, offset }: DelayedHint,
-): Promise<Hint | undefined> {
+): Promise<TopicHint | undefined> {
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) return undefined;
   // The end of what is stored, not of what is reserved: a subscriber may read until it reaches the offset of a hint.
   const stored = await log.entries.nearest(channel.streamId, channel.next, 'below');
   const end: Position = { entry: (stored?.slot ?? 0) + 1, index: 0 };
-  return { channel: name, offset: isBefore(end, offset) ? offset : end, isClosing: channel.closed };
+  const { closed: isClosing, streamKey } = channel;
+  return { channel: name, offset: isBefore(end, offset) ? offset : end, isClosing, streamKey };
 }
 
 /** Returns the delay in milliseconds: doubled after each attempt, and random so that processes do not retry together. */

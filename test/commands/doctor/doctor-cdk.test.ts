@@ -209,7 +209,7 @@ describe('destroy', () => {
 
 test('the doctor warns of throwAway on a hub that was deployed without it', async () => {
   const { output } = await cdk({ ...USUAL, ...deployed(kept) }, 'deploy', '--app', thrownAway);
-  expect(output).toMatch(/warning {2}update: 7 tables and keys of tidings-dev-log lose their protection/);
+  expect(output).toMatch(/warning {2}update: 8 tables and keys of tidings-dev-log lose their protection/);
 });
 
 test('lists its commands in the help, and after an unknown command', async () => {
@@ -231,9 +231,9 @@ test('the concurrency check counts what an update adds, not what is reserved alr
       if (Type === 'AWS::Lambda::Function') Properties.ReservedConcurrentExecutions = 20;
     }
   });
-  const answers = { ...USUAL, 'lambda:GetAccountSettings': lambdaSettings(280, 100), ...reserving };
+  const answers = { ...USUAL, 'lambda:GetAccountSettings': lambdaSettings(300, 100), ...reserving };
   const { output } = await cdk(answers, 'deploy', '--app', kept);
   expect(output).toContain(
-    'fine     Lambda concurrency: nothing is reserved, and the account has 280 for all',
+    'fine     Lambda concurrency: nothing is reserved, and the account has 300 for all',
   );
 });

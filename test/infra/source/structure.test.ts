@@ -23,6 +23,7 @@ const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
   'console.ts': ['lambda/console.ts', 'lib/functions/console.ts'],
   'deliver.ts': ['lambda/deliver.ts', 'lib/functions/deliver.ts'],
   'dispatch.ts': ['lambda/dispatch.ts', 'lib/functions/dispatch.ts'],
+  'fold.ts': ['lambda/fold.ts', 'lambda/hub/keyed/fold.ts', 'lib/functions/fold.ts'],
   'hold.ts': ['lambda/hold.ts', 'lib/functions/hold.ts'],
   'publish.ts': ['lambda/publish.ts', 'lib/functions/publish.ts'],
   'push.ts': ['lambda/push.ts', 'lib/functions/push.ts'],

@@ -61,7 +61,7 @@ test.each<[string, Context, Context, readonly RegExp[]]>([
     'a hub that becomes throw-away loses its protection',
     {},
     { 'tidings:throwAway': true },
-    [/^7 tables and keys of tidings-dev-log lose their protection: npm run destroy then deletes them$/],
+    [/^8 tables and keys of tidings-dev-log lose their protection: npm run destroy then deletes them$/],
   ],
   ['a hub that is no longer throw-away loses nothing', { 'tidings:throwAway': true }, {}, []],
   [

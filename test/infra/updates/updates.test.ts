@@ -182,6 +182,6 @@ test('one deployment can turn on throwAway: the update also changes properties',
   ).toHaveLength(2);
   const withProperties = changed.filter(({ propertyUpdates }) => Object.keys(propertyUpdates).length > 0);
   expect(withProperties.map(({ oldResourceType }) => oldResourceType)).toEqual(
-    Array(5).fill('AWS::DynamoDB::GlobalTable'),
+    Array(6).fill('AWS::DynamoDB::GlobalTable'),
   );
 });

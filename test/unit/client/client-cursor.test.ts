@@ -22,6 +22,7 @@ const frame = (from: number, next: number, more: Partial<Frame> = {}): Frame => 
   next: offsetAt(next),
   closed: false,
   omitted: false,
+  isConflated: false,
   ...more,
 });
 

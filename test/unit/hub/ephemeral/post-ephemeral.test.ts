@@ -76,7 +76,11 @@ async function member(id: string, pattern: string, more: Partial<Connection> = {
     ...more,
   };
   await listeners.connections.add(connection, 10);
-  await subscribe({ log, ...listeners, jobs: { send: async () => {} } }, connection, pattern, 'now');
+  await subscribe({ log, ...listeners, jobs: { send: async () => {} } }, connection, {
+    pattern,
+    from: 'now',
+    isConflated: false,
+  });
   const stored = await listeners.connections.get(id);
   calls.length = 0;
   return stored ?? connection;

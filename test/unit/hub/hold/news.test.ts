@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { follow } from '../../../../lambda/hub/hold/follow-channels.ts';
 import { type News, newsText, parseNews } from '../../../../lambda/hub/hold/news.ts';
 import { create, remove } from '../../../../lambda/hub/log/lifecycle.ts';
-import type { From } from '../../../../lambda/hub/log/read-log.ts';
+import type { From, LogStart } from '../../../../lambda/hub/log/read-log.ts';
 import { never, options } from '../../../support/domain/hold-world.ts';
 import { CHANNEL, codeOf, publish, readFrom, values } from '../../../support/domain/json-log.ts';
 import { poll, type WakeWorld, wakeWorld } from '../../../support/domain/wake-world.ts';
@@ -22,7 +22,7 @@ function countReads(w: WakeWorld) {
 }
 
 /** A channel with one message, and a process that is shown as waiting on it. */
-async function shownWorld(): Promise<WakeWorld & { readonly end: From }> {
+async function shownWorld(): Promise<WakeWorld & { readonly end: LogStart }> {
   const w = wakeWorld();
   await publish(w.log, 'first');
   const { result } = await w.time.until(poll(w, 'now', 10));
