@@ -13,6 +13,7 @@ import { iterate } from './iterate.ts';
 import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
+import { enterChannel, type Presence, type PresenceOptions } from './presence/presence.ts';
 import { publicationOf, publishQueue } from './publish.ts';
 import { retryBudget } from './retry-budget.ts';
 import { type Followed, followChannel, type Listener, type Shared } from './subscription.ts';
@@ -104,6 +105,12 @@ export interface Hub {
     messages: readonly unknown[],
     options?: PublishOptions,
   ) => Promise<{ readonly offset: string }>;
+  /**
+   * Enters a channel that has presence (PROTOCOL.md §14), and follows who is there, until `leave`. It needs WebSockets or long polls.
+   * It throws only if JSON cannot carry the data. All other errors go to `onError`.
+   * @throws TypeError
+   */
+  readonly presence: (channel: string, options?: PresenceOptions) => Presence;
   /** Closes the socket and ends all requests and timers, for good. `connect` makes another client. */
   readonly close: () => void;
 }
@@ -133,6 +140,7 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
     link: hasSockets ? linkTo(linkOptions) : undefined,
     signal,
   };
+  const reader = host.newKey();
   const publish = publishQueue({ host, http, url, budget, signal, socket: () => shared.link?.socket() });
   return {
     subscribe(channel, { onMessages, onError, onSubscribed, onState, onTransport, onEnd, ...start }) {
@@ -163,6 +171,12 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
       historyOf(shared, channel, before, limit),
     async publish(channel, messages, { key = host.newKey() } = {}) {
       return { offset: await publish(publicationOf(channel, messages, key)) };
+    },
+    presence(channel, { data, onChange, onError } = {}) {
+      // A copy, as for a publish: what is said later must not change what was said.
+      const said: unknown = JSON.parse(JSON.stringify(data ?? null));
+      const guards = { onChange: guarded(onChange), onError: guarded(onError) };
+      return enterChannel({ shared, http, url, reader }, channel, { data: said, ...guards });
     },
     close: () => client.abort(),
   };

@@ -68,6 +68,16 @@ export interface PageRequest {
   readonly cursor?: string | undefined;
   /** The ETag of the last page. The hub answers 304 if nothing is new. */
   readonly etag?: string | undefined;
+  /** Long polls only: what this client says about itself as a member of the channel. */
+  readonly said?: Said | undefined;
+}
+
+/** What a member of a channel says about itself (PROTOCOL.md §14.2). */
+export interface Said {
+  /** By this id the hub recognizes the client over HTTP. */
+  readonly reader: string;
+  /** Any JSON value. */
+  readonly data: unknown;
 }
 
 /** Reads pages of one hub. */
@@ -94,11 +104,14 @@ export interface PagesOptions {
 /** Returns a reader of pages. Reads that are not held wait for the limits. */
 export function pagesOf({ host, http, limits, url }: PagesOptions): Pages {
   async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
-    const { channel, isHeld = false, cursor, etag } = request;
+    const { channel, isHeld = false, cursor, etag, said } = request;
     const hold = isHeld ? '&live=long-poll' : '';
     const cursorQuery = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const member = said
+      ? `&reader=${said.reader}&presence=${encodeURIComponent(JSON.stringify(said.data))}`
+      : '';
     const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
-    const address = `${url}/channels/${channel}?${rangeOf(request)}${hold}${cursorQuery}`;
+    const address = `${url}/channels/${channel}?${rangeOf(request)}${hold}${cursorQuery}${member}`;
     const until = host.now() + PAGE_MS;
     const limit = deadline(host, isHeld ? HOLD_MS + ANSWER_MS : ANSWER_MS, signal);
     try {

@@ -9,7 +9,7 @@ import { type Batch, type Cursor, countOf, cursorAt, isUnsettled } from './curso
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { RequestLimits } from './http.ts';
-import type { Pages } from './page.ts';
+import type { Pages, Said } from './page.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { onAbort } from './timers.ts';
 import {
@@ -99,12 +99,16 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   return { signal, end, close };
 }
 
-/** Subscribes to a channel. All errors go to the listener, after this call has returned. */
+/**
+ * Subscribes to a channel. All errors go to the listener, after this call has returned.
+ * @param said what this client says about itself as a member of the channel; undefined for nothing
+ */
 export function followChannel(
   shared: Shared,
   channel: string,
   offset: string,
   { onBatch, onTransport, onSubscribed, onState, onEnd }: Listener,
+  said?: Said,
 ): Followed {
   const { signal, end, close } = lifeIn(shared.signal, onEnd);
   const cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onBegin: onSubscribed, onEnd: end });
@@ -120,7 +124,7 @@ export function followChannel(
   const run = async (): Promise<void> => {
     if (shared.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
     checkNames(channel, offset);
-    await runWithFailover(readersOf(shared, cursor), signal, onUp, states.down);
+    await runWithFailover(readersOf(shared, cursor, said), signal, onUp, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -148,13 +152,19 @@ export function checkCount(name: string, count: number | undefined): void {
   throw new TidingsError('bad_request', `${name} is a whole number from 1 to ${MAX_MESSAGES}, got ${count}`);
 }
 
-function readersOf(shared: Shared, cursor: Cursor): TransportReader[] {
-  const source = { ...shared, cursor };
+/** The transports of a member: a stream is shared by channels for which the client may say different things. */
+const MEMBER_TRANSPORTS: readonly Transport[] = ['websocket', 'long-poll'];
+
+function readersOf(shared: Shared, cursor: Cursor, said: Said | undefined): TransportReader[] {
+  const source = { ...shared, cursor, said };
   const make: Record<Transport, () => TransportReader[]> = {
     websocket: () => (shared.link ? [socketReader({ ...source, link: shared.link })] : []),
     sse: () => [eventStreamReader(source)],
     'long-poll': () => [longPollReader(source)],
     poll: () => [pollReader(source)],
   };
-  return shared.transports.flatMap((name) => make[name]());
+  const names = said
+    ? shared.transports.filter((name) => MEMBER_TRANSPORTS.includes(name))
+    : shared.transports;
+  return names.flatMap((name) => make[name]());
 }

@@ -18,6 +18,7 @@ import { Webhooks } from './functions/webhooks.ts';
 import { Edge } from './gateways/edge.ts';
 import { HttpApi } from './gateways/http-api.ts';
 import { Hints } from './messaging/hints.ts';
+import { Presence } from './messaging/presence.ts';
 import { WebhookQueues } from './messaging/webhook-queues.ts';
 import type { LogStack } from './storage/log-stack.ts';
 import { Budget } from './watch/budget.ts';
@@ -65,6 +66,14 @@ export class HubStack extends Stack {
       });
     }
     const deliver = new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
+    const others = {
+      socket: socket.handler,
+      push: push.handler,
+      hold: hold.handler,
+      stream: stream.handler,
+      read: read.handler,
+    };
+    const presence = config.presence.length > 0 ? new Presence(this, 'Presence', common, others) : undefined;
     const handlers = {
       Publish: publish.handler,
       Socket: socket.handler,
@@ -75,10 +84,12 @@ export class HubStack extends Stack {
       Webhooks: webhooks.handler,
       Dispatch: dispatch.handler,
       Deliver: deliver.handler,
+      ...(presence && { Presence: presence.handler }),
     };
     const { monthlyBudget: monthly, budgetEmail: email } = config;
     if (monthly > 0) new Budget(this, 'Budget', { monthly, email });
-    new Watch(this, 'Watch', { config, handlers, stores, hints, webhookQueues, http, socket });
+    const looks = presence?.looks;
+    new Watch(this, 'Watch', { config, handlers, stores, hints, webhookQueues, looks, http, socket });
     this.#output(http, socket, stream);
   }
 

@@ -26,6 +26,8 @@ export interface Action {
   readonly offset?: string | undefined;
   /** `subscribe` only, in place of the offset: a number of messages before the end. */
   readonly last?: number;
+  /** `subscribe` only: what the member of a channel says about itself (PROTOCOL.md §14). */
+  readonly presence?: unknown;
   /** `publish` only: the Idempotency-Key. */
   readonly key?: string;
 }
@@ -36,6 +38,8 @@ export interface Answer {
   readonly offset: string | undefined;
   /** True if the channel is closed and the offset is its end. */
   readonly closed: boolean;
+  /** True if the connection is now a member of a channel with presence (PROTOCOL.md §14). Default: false. */
+  readonly isMember?: boolean;
 }
 
 /** A frame of the hub or of API Gateway. */
@@ -70,12 +74,14 @@ export const isAnswerTo = ({ action }: Action, type: unknown, { offset }: Answer
 export function parseFrame(text: string): ServerFrame | undefined {
   const fields = parseJson(text);
   if (!isRecord(fields)) return undefined;
-  const { type, offset, closed, requestId } = fields;
+  const { type, offset, closed, presence, requestId } = fields;
   const id = textOr(fields.id);
   if (type === 'messages') return messages(fields);
   if (type === 'error') return { kind: 'error', id, channel: textOr(fields.channel), error: errorOf(fields) };
-  if (id !== undefined)
-    return { kind: 'answer', id, type, answer: { offset: offsetOr(offset), closed: closed === true } };
+  if (id !== undefined) {
+    const answer = { offset: offsetOr(offset), closed: closed === true };
+    return { kind: 'answer', id, type, answer: presence === true ? { ...answer, isMember: true } : answer };
+  }
   return type === undefined && requestId !== undefined
     ? { kind: 'gateway', error: gatewayError(fields) }
     : undefined;

@@ -6,7 +6,7 @@
 import { type Batch, type Cursor, type Frame, isUnsettled } from '../cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
-import type { Page, Pages } from '../page.ts';
+import type { Page, Pages, Said } from '../page.ts';
 import type { RetryBudget } from '../retry-budget.ts';
 import { backoff, onAbort, retryWait, sleep } from '../timers.ts';
 import type { TransportReader } from './failover.ts';
@@ -169,10 +169,12 @@ export interface SocketSource {
   readonly link: Link;
   /** The cursor of the channel. */
   readonly cursor: Cursor;
+  /** What this client says about itself as a member of the channel (PROTOCOL.md §14). Default: nothing. */
+  readonly said?: Said | undefined;
 }
 
 /** Returns the WebSocket transport of one channel. */
-export const socketReader = ({ host, budget, pages, link, cursor }: SocketSource): TransportReader => ({
+export const socketReader = ({ host, budget, pages, link, cursor, said }: SocketSource): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
     new Promise((_, reject) => {
@@ -182,6 +184,7 @@ export const socketReader = ({ host, budget, pages, link, cursor }: SocketSource
       const leave = link.join({
         topic: channel,
         offset: () => cursor.offset,
+        presence: said?.data,
         onFrame: reader.onFrame,
         onLive(answer) {
           up();

@@ -12,8 +12,10 @@ import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../hub/hold/caller
 import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/hold/follow-channels.ts';
 import type { Held, Hold } from '../hub/hold/held-read.ts';
 import { type From, isPosition } from '../hub/log/read-log.ts';
+import type { Noting } from '../hub/presence/presence-ports.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
+import { type HeldReader, heldReader } from './held-reader.ts';
 import type { HandlerLog } from './http-handler.ts';
 import { type Mode, parseEvents, parseFrom, parseMode } from './parse-read.ts';
 import { parameterOf } from './query.ts';
@@ -42,6 +44,8 @@ export interface StreamOptions extends HandlerLog {
   readonly stopping: AbortSignal;
   /** At least 0 and less than 1. */
   readonly random: () => number;
+  /** Notes who is in a channel; undefined on a hub without presence. */
+  readonly presence?: Noting | undefined;
   /** Counts messages that are sent. */
   readonly delivered: (count: number) => void;
 }
@@ -72,7 +76,7 @@ export const streamAnswers = (options: StreamOptions) => ({
     toEventSource(options, raw, () => severalChannels(options, raw, caller)),
 });
 
-/** Returns the parts of a new stream: its quota slot, how to follow the log, and the abort for a reader that has gone. */
+/** Returns the parts of a new stream: its quota slot, how to follow the log, the abort for a reader that has gone, and its end. */
 function newStream({ hold, quota, lifetimeMs, stopping }: StreamOptions, caller: Caller) {
   const gone = new AbortController();
   const now = hold.log.clock();
@@ -82,7 +86,7 @@ function newStream({ hold, quota, lifetimeMs, stopping }: StreamOptions, caller:
   // A stream that loses its slot to a newer stream of its caller ends as at the end of its life, and its reader reconnects.
   const signal = AbortSignal.any([gone.signal, slot.lost, stopping]);
   const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
-  return { gone, slot, following };
+  return { gone, slot, following, endsAt: now + lastsMs };
 }
 
 /**
@@ -112,12 +116,14 @@ async function oneChannel(
 ): Promise<Response> {
   const { hold, random, delivered } = options;
   const from = parseFrom(raw, mode);
-  const { gone, slot, following } = newStream(options, caller);
+  const reader = await heldReader(options.presence, { raw, caller, names: [name], transport: 'sse' });
+  const { gone, slot, following, endsAt } = newStream(options, caller);
   const batches = follow(hold, name, from, following);
   // The first batch is read before the headers are sent, so that an error of the request becomes a status.
   const { value: first } = await batches.next();
   if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
   await slot.take();
+  await entered(reader, slot, endsAt);
   const asText = isText(first.channel.contentType);
   const cursor = parameterOf(raw, 'cursor');
   const framesOf = (held: Held): string => {
@@ -147,13 +153,25 @@ async function severalChannels(options: StreamOptions, raw: Request, caller: Cal
   const { hold, access, random, delivered } = options;
   const { names, from } = parseEvents(raw);
   for (const name of names) access.require('subscribe', name, caller);
-  const { gone, slot, following } = newStream(options, caller);
+  const reader = await heldReader(options.presence, { raw, caller, names, transport: 'sse' });
+  const { gone, slot, following, endsAt } = newStream(options, caller);
   const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));
   const firsts = await firstOf(streams, gone);
   if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
   await slot.take();
+  await entered(reader, slot, endsAt);
   const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
   return new Response(bytesOf(frames, { gone, slot, log: options, raw }), { headers: EVENT_STREAM });
+}
+
+/** Notes that the reader of a stream is there. If the store is busy, the request is refused, and its slot is given back. */
+async function entered(reader: HeldReader, slot: QuotaSlot, endsAt: number): Promise<void> {
+  try {
+    await reader.enter(endsAt);
+  } catch (error) {
+    await slot.leave();
+    throw error;
+  }
 }
 
 /** Returns true for a closed channel that was read to its end. Then 204 tells an EventSource not to reconnect. */

@@ -21,7 +21,13 @@ import type { From } from '../hub/log/read-log.ts';
 
 /** The request in a frame. */
 export type ClientRequest =
-  | { readonly action: 'subscribe'; readonly pattern: string; readonly from: From }
+  | {
+      readonly action: 'subscribe';
+      readonly pattern: string;
+      readonly from: From;
+      /** What the connection says about itself (PROTOCOL.md §14), unchecked. */
+      readonly presence: unknown;
+    }
   | { readonly action: 'unsubscribe'; readonly pattern: string }
   | { readonly action: 'publish'; readonly append: AppendRequest; readonly key: string | undefined }
   | { readonly action: 'ping' };
@@ -56,7 +62,12 @@ export function requestIdOf({ id }: Fields): string | undefined {
 export function parseClientRequest(fields: Fields, body: string): ClientRequest {
   switch (fields.action) {
     case 'subscribe':
-      return { action: 'subscribe', pattern: patternOf(fields), from: fromOf(fields) };
+      return {
+        action: 'subscribe',
+        pattern: patternOf(fields),
+        from: fromOf(fields),
+        presence: fields.presence,
+      };
     case 'unsubscribe':
       return { action: 'unsubscribe', pattern: patternOf(fields) };
     case 'publish':

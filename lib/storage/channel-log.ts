@@ -93,6 +93,12 @@ export class ChannelLog extends Construct {
     this.grantRead(handler);
   }
 
+  /** Allows a handler to read and publish on the hub's own channels, which it creates. */
+  grantOwnChannels(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
+    this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');
+  }
+
   #grant(handler: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
     grantTable(handler, table, actions, this.#environment);
   }

@@ -5,6 +5,7 @@
 import { Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
+import type { WorkQueue } from '../messaging/work-queue.ts';
 import type { OwnMetrics } from './metrics.ts';
 import { type Handlers, handlersOf, tablesOf, type Watched } from './watched.ts';
 
@@ -134,9 +135,14 @@ function webhooks({ handlers, webhookQueues }: Watched, own: OwnMetrics) {
   };
 }
 
-function queues({ hints, webhookQueues }: Watched) {
-  const all = { Push: hints.push, Dispatch: webhookQueues.dispatch, Deliver: webhookQueues.deliver };
-  const each = (of: (one: (typeof all)['Push'], label: string) => cloudwatch.IMetric): Metrics =>
+function queues({ hints, webhookQueues, looks }: Watched) {
+  const all: Readonly<Record<string, WorkQueue>> = {
+    Push: hints.push,
+    Dispatch: webhookQueues.dispatch,
+    Deliver: webhookQueues.deliver,
+    ...(looks && { Presence: looks }),
+  };
+  const each = (of: (one: WorkQueue, label: string) => cloudwatch.IMetric): Metrics =>
     Object.entries(all).map(([label, one]) => of(one, label));
   return {
     'messages waiting': each(({ queue }, label) => queue.metricApproximateNumberOfMessagesVisible({ label })),
@@ -186,7 +192,7 @@ function costs({ handlers, http, socket, hints }: Watched) {
   };
 }
 
-const durationsOf = (handlers: Handlers, name: keyof Handlers): Metrics =>
+const durationsOf = (handlers: Handlers, name: Exclude<keyof Handlers, 'Presence'>): Metrics =>
   ['p50', 'p90', 'p99'].map((statistic) =>
     handlers[name].function.metricDuration({ statistic, label: statistic }),
   );

@@ -9,6 +9,7 @@ import type { Socket } from '../functions/socket.ts';
 import type { HttpApi } from '../gateways/http-api.ts';
 import type { Hints } from '../messaging/hints.ts';
 import type { WebhookQueues } from '../messaging/webhook-queues.ts';
+import type { WorkQueue } from '../messaging/work-queue.ts';
 import type { LogStack } from '../storage/log-stack.ts';
 
 /** In the order in which an event passes them. */
@@ -16,6 +17,7 @@ const HANDLER_NAMES = [
   'Publish',
   'Socket',
   'Push',
+  'Presence',
   'Read',
   'Hold',
   'Stream',
@@ -27,8 +29,10 @@ const HANDLER_NAMES = [
 /** The name of a function: its construct id, and a dimension of its metrics. */
 export type HandlerName = (typeof HANDLER_NAMES)[number];
 
-/** The functions, by the names that their metrics have: the keys of `handlerNames` in lambda/env.ts. */
-export type Handlers = Readonly<Record<HandlerName, HubFunction>>;
+/** The functions, by the names that their metrics have: the keys of `handlerNames` in lambda/env.ts, and Presence if the hub has it. */
+export type Handlers = Readonly<
+  Record<Exclude<HandlerName, 'Presence'>, HubFunction> & Partial<Record<'Presence', HubFunction>>
+>;
 
 /** The parts of the hub. */
 export interface Watched {
@@ -42,6 +46,8 @@ export interface Watched {
   readonly hints: Hints;
   /** The queues of dispatch and deliver. */
   readonly webhookQueues: WebhookQueues;
+  /** The queue of presence; undefined on a hub without it. */
+  readonly looks: WorkQueue | undefined;
   /** The HTTP API. */
   readonly http: HttpApi;
   /** The WebSocket API. */
@@ -50,7 +56,10 @@ export interface Watched {
 
 /** Returns the functions with their names, in the order in which an event passes them. */
 export const handlersOf = (handlers: Handlers): readonly (readonly [HandlerName, HubFunction])[] =>
-  HANDLER_NAMES.map((name) => [name, handlers[name]] as const);
+  HANDLER_NAMES.flatMap((name) => {
+    const handler = handlers[name];
+    return handler ? [[name, handler] as const] : [];
+  });
 
 /** Returns all tables by name. */
 export const tablesOf = ({ stores }: Watched): Readonly<Record<string, TableV2>> => ({

@@ -3,11 +3,12 @@
  * @module
  */
 import { expect, test } from 'vitest';
-import { templatesOf } from './synthesized.ts';
+import { type Context, templatesOf } from './synthesized.ts';
 
-test('each function may do exactly its actions on exact resources', () => {
-  const { hub } = templatesOf();
-  const grants = Object.fromEntries(
+/** Returns the actions of each function by resource, after a check that no resource is open. */
+function grantsOf(context: Context = {}): Readonly<Record<string, readonly string[]>> {
+  const { hub } = templatesOf(context);
+  return Object.fromEntries(
     Object.entries(hub.findResources('AWS::IAM::Policy')).map(([id, policy]) => {
       const statements = statementsOf(policy.Properties?.PolicyDocument);
       // Ids of connections are not known at synthesis, and IAM knows no resources for traces. Nothing else may be open.
@@ -20,6 +21,10 @@ test('each function may do exactly its actions on exact resources', () => {
       return [id.replace(/Handler.*/, ''), lines.sort()];
     }),
   );
+}
+
+test('each function may do exactly its actions on exact resources', () => {
+  const grants = grantsOf();
   const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';
   const common = [logs, 'Secret: secretsmanager:GetSecretValue'];
   const sendHints = [
@@ -112,6 +117,33 @@ test('each function may do exactly its actions on exact resources', () => {
   });
 });
 
+test('presence adds exactly what it needs', () => {
+  const [plain, present] = [grantsOf(), grantsOf({ 'tidings:presence': ['chat/*'] })];
+  const added = Object.entries(present).map(([name, lines]) => [
+    name,
+    lines.filter((line) => !plain[name]?.includes(line)),
+  ]);
+  const look = 'PresenceLooksQueue: sqs:SendMessage';
+  expect(Object.fromEntries(added.filter(([, lines]) => lines?.length))).toEqual({
+    Socket: [look],
+    Push: [look],
+    Hold: [look, 'Subscribers: dynamodb:GetItem dynamodb:PutItem'],
+    Stream: [look, 'Subscribers: dynamodb:GetItem dynamodb:PutItem'],
+    Read: ['Subscribers: dynamodb:Query'],
+    Presence: [
+      'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      'DispatchQueue: sqs:SendMessage',
+      'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
+      'HintsPushQueue: sqs:SendMessage',
+      'Logs: logs:CreateLogStream logs:PutLogEvents',
+      look,
+      'PresenceLooksQueue: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes',
+      'Subscribers: dynamodb:Query dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
+      'Topic: sns:Publish',
+    ].sort(),
+  });
+});
+
 function statementsOf(document: unknown): { Action: string[]; Resource: unknown }[] {
   const { Statement } = { Statement: [], ...(typeof document === 'object' ? document : {}) };
   return Array.isArray(Statement)
@@ -122,7 +154,7 @@ function statementsOf(document: unknown): { Action: string[]; Resource: unknown 
 /** Returns the name of the resource that an ARN in the template belongs to. */
 function nameIn(resource: unknown): string {
   const [name = JSON.stringify(resource)] =
-    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
+    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|PresenceLooksQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
   const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];

@@ -16,6 +16,7 @@ import { ownValue } from '../../../protocol/fields.ts';
 import type { Position } from '../../../protocol/offset.ts';
 import type { LeaseStore } from '../lease.ts';
 import type { Log } from '../log/log-ports.ts';
+import type { Noting } from '../presence/presence-ports.ts';
 import type { PushMemory } from './push-memory.ts';
 
 /** A socket and the rights of its caller. Only `$connect` sees the token, so the rights are stored. */
@@ -321,4 +322,6 @@ export interface Push {
   readonly poster: SocketPoster;
   readonly jobs: Jobs;
   readonly watch: PushWatch;
+  /** Notes who is in a channel; undefined on a hub without presence. */
+  readonly presence?: Noting | undefined;
 }
