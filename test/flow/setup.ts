@@ -47,6 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     context: {
       'tidings:anonymous': ANONYMOUS,
       'tidings:heldPerCaller': HELD_PER_CALLER,
+      'tidings:presence': ['present/*'],
       'tidings:stamp': { 'stamped/*': { sender: 'sub', sentAt: 'time' }, 'stamped/plain/*': { by: 'sub' } },
       ...provider.context,
     },
