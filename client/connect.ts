@@ -128,19 +128,20 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
   const limits = requestLimits();
   const budget = retryBudget(host);
+  let readerId: string | undefined;
+  const reader = (): string | undefined => readerId;
   const isOnlyTransport = transports.every((name) => name === 'websocket');
   const linkOptions = { host, url: socketUrl, tokens, http, budget, hubUrl: url, isOnlyTransport, signal };
   const shared: Shared = {
     host,
-    pages: pagesOf({ host, http, limits, url }),
-    streams: streamsOf({ host, http, budget, streamUrl }),
+    pages: pagesOf({ host, http, limits, url, reader }),
+    streams: streamsOf({ host, http, budget, streamUrl, reader }),
     budget,
     limits,
     transports,
     link: hasSockets ? linkTo(linkOptions) : undefined,
     signal,
   };
-  const reader = host.newKey();
   const publish = publishQueue({ host, http, url, budget, signal, socket: () => shared.link?.socket() });
   return {
     subscribe(channel, { onMessages, onError, onSubscribed, onState, onTransport, onEnd, ...start }) {
@@ -176,7 +177,8 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
       // A copy, as for a publish: what is said later must not change what was said.
       const said: unknown = JSON.parse(JSON.stringify(data ?? null));
       const guards = { onChange: guarded(onChange), onError: guarded(onError) };
-      return enterChannel({ shared, http, url, reader }, channel, { data: said, ...guards });
+      readerId ??= host.newKey();
+      return enterChannel({ shared, http, url }, channel, { data: said, ...guards });
     },
     close: () => client.abort(),
   };

@@ -74,11 +74,18 @@ export interface PageRequest {
 
 /** What a member of a channel says about itself (PROTOCOL.md §14.2). */
 export interface Said {
-  /** By this id the hub recognizes the client over HTTP. */
-  readonly reader: string;
   /** Any JSON value. */
   readonly data: unknown;
 }
+
+/** Returns the id by which the hub recognizes this client over HTTP; undefined until it has entered a channel. */
+export type ReaderId = () => string | undefined;
+
+/** Returns the query that makes all held requests of this client one member of a channel. */
+export const readerQuery = (reader: ReaderId): string => {
+  const id = reader();
+  return id === undefined ? '' : `&reader=${id}`;
+};
 
 /** Reads pages of one hub. */
 export interface Pages {
@@ -99,17 +106,17 @@ export interface PagesOptions {
   readonly limits: RequestLimits;
   /** The URL of the hub, without a slash at its end. */
   readonly url: string;
+  /** The id of this client as a member of channels. */
+  readonly reader: ReaderId;
 }
 
 /** Returns a reader of pages. Reads that are not held wait for the limits. */
-export function pagesOf({ host, http, limits, url }: PagesOptions): Pages {
+export function pagesOf({ host, http, limits, url, reader }: PagesOptions): Pages {
   async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
     const { channel, isHeld = false, cursor, etag, said } = request;
-    const hold = isHeld ? '&live=long-poll' : '';
+    const hold = isHeld ? `&live=long-poll${readerQuery(reader)}` : '';
     const cursorQuery = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const member = said
-      ? `&reader=${said.reader}&presence=${encodeURIComponent(JSON.stringify(said.data))}`
-      : '';
+    const member = said ? `&presence=${encodeURIComponent(JSON.stringify(said.data))}` : '';
     const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
     const address = `${url}/channels/${channel}?${rangeOf(request)}${hold}${cursorQuery}${member}`;
     const until = host.now() + PAGE_MS;

@@ -4,12 +4,11 @@
  * @module
  */
 
-import { logInAws } from './aws/compose-log.ts';
+import { publishingInLog } from './aws/compose-log.ts';
 import { deliveriesInDynamoDb, endpointLeasesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
-import { hintsInAws } from './aws/queues/send-hints.ts';
 import { dispatchAgainBySqs, dispatchQueue, wakesBySqs } from './aws/queues/webhook-messages.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
 import {
@@ -30,10 +29,8 @@ const client = documentClient();
 const { ENDPOINTS_TABLE } = endpointsEnv.read(process.env);
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { DISPATCH_QUEUE_URL } = dispatchEnv.read(process.env);
-const log = {
-  ...logInAws(logEnv.read(process.env), client),
-  hint: hintsInAws({ ...hintEnv.read(process.env), ...jobEnv.read(process.env), DISPATCH_QUEUE_URL }),
-};
+const hints = { ...hintEnv.read(process.env), ...jobEnv.read(process.env), DISPATCH_QUEUE_URL };
+const log = publishingInLog({ ...logEnv.read(process.env), ...hints }, client);
 const wake = wakesBySqs(endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL);
 const dispatching = {
   log,

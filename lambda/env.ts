@@ -98,6 +98,9 @@ export const logEnv = contract({
   CHANNEL_CREATION: oneOf('implicit', 'explicit'),
 });
 
+/** The table of snapshots of keyed channels. Only functions that read or write them have it: the environment has little room. */
+export const snapshotsEnv = contract({ SNAPSHOTS_TABLE: text });
+
 /** The domain of the AWS services, such as `amazonaws.com`. Every function has it: China and other partitions have another. */
 export const awsEnv = contract({ URL_SUFFIX: text });
 
@@ -178,6 +181,9 @@ export const dispatchEnv = contract({ DISPATCH_QUEUE_URL: text });
 /** The queue of dead letters, and the hosts of the hub itself, separated by commas: the first is its public name. */
 export const deliverEnv = contract({ DEAD_LETTERS_URL: text, OWN_HOSTS: text });
 
+/** The queue of the fold, which sends itself what it must look at later. */
+export const foldEnv = contract({ FOLD_QUEUE_URL: text });
+
 /** The patterns of the channels that have presence: a list in JSON. A hub without presence has no such variable. */
 export const presenceEnv = contract({ PRESENCE: text });
 
@@ -207,6 +213,7 @@ export const waitingEnv = contract({
   ...listenersEnv.formats,
   ...wakeEnv.formats,
   ...heldEnv.formats,
+  ...snapshotsEnv.formats,
 });
 
 const every: readonly Contract<unknown>[] = [awsEnv, telemetryEnv];
@@ -215,14 +222,15 @@ const webhooks: readonly Contract<unknown>[] = [endpointsEnv, deliveriesEnv, end
 /** The environment of each handler, for the template tests. */
 export const handlerContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
   Publish: [...every, publishingEnv],
-  Read: [...every, logEnv, accessEnv, originsEnv],
+  Read: [...every, logEnv, snapshotsEnv, accessEnv, originsEnv],
   Hold: [...every, waitingEnv, holdEnv],
   Stream: [...every, waitingEnv, streamEnv],
   Socket: [...every, publishingEnv, connectionsEnv, endsEnv],
   Webhooks: [...every, logEnv, accessEnv, originsEnv, ...webhooks, sealingEnv, outboundEnv],
   Dispatch: [...every, logEnv, ...webhooks, hintEnv, jobEnv, dispatchEnv],
   Deliver: [...every, logEnv, ...webhooks, sealingEnv, dispatchEnv, outboundEnv, deliverEnv],
-  Push: [...every, logEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
+  Push: [...every, logEnv, snapshotsEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
+  Fold: [...every, logEnv, snapshotsEnv, foldEnv],
 };
 
 const noting: readonly Contract<unknown>[] = [presenceEnv, lookEnv];
@@ -234,7 +242,7 @@ export const presenceContracts: Readonly<Record<string, readonly Contract<unknow
   Stream: noting,
   Socket: noting,
   Push: noting,
-  Presence: [...every, logEnv, listenersEnv, hintEnv, jobEnv, dispatchEnv, lookEnv],
+  Presence: [...every, logEnv, snapshotsEnv, listenersEnv, hintEnv, jobEnv, dispatchEnv, lookEnv],
 };
 
 /** The names of the environment of each handler. */

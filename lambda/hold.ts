@@ -18,6 +18,7 @@ import { stopping } from './http/stopping.ts';
 import { cursorAfter } from './http/stream-cursor.ts';
 import { quotaSlotOf, refusingQuota, withQuotaSlot } from './hub/hold/caller-quota.ts';
 import { holdRead } from './hub/hold/held-read.ts';
+import { readingOf } from './hub/keyed/read-keyed.ts';
 import { limited } from './hub/log/read-log.ts';
 import { disconnectAt } from './hub/push/disconnect.ts';
 
@@ -51,7 +52,9 @@ const routes = channelRoutes({
         const until = hold.timer.now() + ms;
         const slot = quotaSlotOf(quota, caller.principal, clock() + ms);
         const present = enteredOnce(reader, clock() + ms);
-        const waiting = { ...hold, wake: withQuotaSlot(slot, present.during(hold.wake)) };
+        const reading = readingOf(asked.isConflated);
+        const wake = withQuotaSlot(slot, present.during(hold.wake));
+        const waiting = { ...hold, reading, wake };
         const held = await holdRead(waiting, name, asked.from, until, signal).finally(() => slot.leave());
         await present.isEntered();
         const isPublic = callers.access.isPublic('subscribe', name);

@@ -7,12 +7,22 @@ import { settlingInAws } from './aws/presence/compose-presence.ts';
 import { lookQueue } from './aws/presence/look-messages.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
-import { dispatchEnv, hintEnv, jobEnv, listenersEnv, logEnv, lookEnv, telemetryEnv } from './env.ts';
+import {
+  dispatchEnv,
+  hintEnv,
+  jobEnv,
+  listenersEnv,
+  logEnv,
+  lookEnv,
+  snapshotsEnv,
+  telemetryEnv,
+} from './env.ts';
 import { settle } from './hub/presence/settle.ts';
 
 const { env } = process;
 const settings = {
   ...logEnv.read(env),
+  ...snapshotsEnv.read(env),
   ...listenersEnv.read(env),
   ...hintEnv.read(env),
   ...jobEnv.read(env),

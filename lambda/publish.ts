@@ -5,6 +5,7 @@
  */
 import { callersInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
+import { removalsBySns } from './aws/queues/fold-queue.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import { publishingEnv, telemetryEnv } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer-channel.ts';
@@ -12,9 +13,10 @@ import { channelRoutes } from './http/channel-routes.ts';
 import { endConnections } from './http/end-connections.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { parseAppend, parseCreate } from './http/parse-channel.ts';
+import { removeWithSnapshot } from './hub/keyed/remove-keyed.ts';
 import { append } from './hub/log/append.ts';
 import { appendOnce } from './hub/log/idempotency-key.ts';
-import { create, remove } from './hub/log/lifecycle.ts';
+import { create } from './hub/log/lifecycle.ts';
 
 const { env } = process;
 const settings = publishingEnv.read(env);
@@ -22,6 +24,7 @@ const callers = callersInAws(settings);
 const publishing = publishingInAws(settings);
 const { access } = callers;
 const { log, tickets, stampFor } = publishing;
+const askForRemoval = removalsBySns(settings.HINTS_TOPIC_ARN);
 
 const routes = channelRoutes({
   ...callers,
@@ -53,7 +56,7 @@ const routes = channelRoutes({
       operation: 'manage',
       parameters: [],
       answer: async ({ channel }) => {
-        await remove(log, channel);
+        await removeWithSnapshot(log, askForRemoval, channel);
         return answerRemoved();
       },
     },

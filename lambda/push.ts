@@ -8,13 +8,14 @@ import { pushInAws } from './aws/compose-push.ts';
 import { pushQueue } from './aws/queues/push-queue.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
-import { hintEnv, jobEnv, listenersEnv, logEnv, pushEnv, telemetryEnv } from './env.ts';
+import { hintEnv, jobEnv, listenersEnv, logEnv, pushEnv, snapshotsEnv, telemetryEnv } from './env.ts';
 import { onDisconnectRequest } from './hub/push/disconnect.ts';
 import { onHint, onJob } from './hub/push/on-hint.ts';
 
 const { env } = process;
 const settings = {
   ...logEnv.read(env),
+  ...snapshotsEnv.read(env),
   ...listenersEnv.read(env),
   ...hintEnv.read(env),
   ...jobEnv.read(env),

@@ -8,7 +8,7 @@ import { documentClient } from './aws/dynamodb/document-client.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { rollInAws } from './aws/presence/compose-presence.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
+import { accessEnv, logEnv, originsEnv, snapshotsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { answerPresence } from './http/held-reader.ts';
@@ -22,7 +22,7 @@ import { readOnce } from './hub/log/read-before.ts';
 
 const { env } = process;
 const client = documentClient();
-const log = logInAws(logEnv.read(env), client);
+const log = logInAws({ ...logEnv.read(env), ...snapshotsEnv.read(env) }, client);
 const settings = { ...accessEnv.read(env), ...originsEnv.read(env) };
 const callers = callersInAws(settings);
 const listing = { ...callers, log, cursors: cursorsInAws(settings) };

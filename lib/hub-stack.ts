@@ -8,6 +8,7 @@ import type { Construct } from 'constructs';
 import type { HubConfig } from './config/config.ts';
 import { Deliver } from './functions/deliver.ts';
 import { Dispatch } from './functions/dispatch.ts';
+import { Fold } from './functions/fold.ts';
 import { Hold } from './functions/hold.ts';
 import { Publish } from './functions/publish.ts';
 import { Push } from './functions/push.ts';
@@ -17,6 +18,7 @@ import { Stream } from './functions/stream.ts';
 import { Webhooks } from './functions/webhooks.ts';
 import { Edge } from './gateways/edge.ts';
 import { HttpApi } from './gateways/http-api.ts';
+import { Folds } from './messaging/folds.ts';
 import { Hints } from './messaging/hints.ts';
 import { Presence } from './messaging/presence.ts';
 import { WebhookQueues } from './messaging/webhook-queues.ts';
@@ -29,12 +31,14 @@ export class HubStack extends Stack {
   constructor(scope: Construct, id: string, config: HubConfig, stores: LogStack) {
     super(scope, id, { description: 'Tidings: the functions and APIs that publish and read events' });
     const hints = new Hints(this, 'Hints');
+    const folds = new Folds(this, 'Folds', hints);
     const webhookQueues = new WebhookQueues(this, 'WebhookQueues', hints);
     const { log, tokenKeys, subscribers, endpoints } = stores;
-    const common = { config, log, tokenKeys, subscribers, hints, endpoints, webhookQueues };
+    const common = { config, log, tokenKeys, subscribers, hints, folds, endpoints, webhookQueues };
     const publish = new Publish(this, 'Publish', common);
     const socket = new Socket(this, 'Socket', common);
     const push = new Push(this, 'Push', { ...common, socket });
+    const fold = new Fold(this, 'Fold', common);
     const read = new Read(this, 'Read', common);
     const hold = new Hold(this, 'Hold', { ...common, socket });
     const stream = new Stream(this, 'Stream', {
@@ -78,6 +82,7 @@ export class HubStack extends Stack {
       Publish: publish.handler,
       Socket: socket.handler,
       Push: push.handler,
+      Fold: fold.handler,
       Read: read.handler,
       Hold: hold.handler,
       Stream: stream.handler,
@@ -89,7 +94,7 @@ export class HubStack extends Stack {
     const { monthlyBudget: monthly, budgetEmail: email } = config;
     if (monthly > 0) new Budget(this, 'Budget', { monthly, email });
     const looks = presence?.looks;
-    new Watch(this, 'Watch', { config, handlers, stores, hints, webhookQueues, looks, http, socket });
+    new Watch(this, 'Watch', { config, handlers, stores, hints, folds, webhookQueues, looks, http, socket });
     this.#output(http, socket, stream);
   }
 

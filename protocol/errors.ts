@@ -14,6 +14,7 @@ export const ERRORS = {
   bad_json: { status: 400 },
   empty_body: { status: 400 },
   reserved_member: { status: 400 },
+  bad_key: { status: 400 },
   unauthorized: { status: 401 },
   stale_producer: { status: 403 },
   forbidden: { status: 403 },

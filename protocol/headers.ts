@@ -10,6 +10,8 @@ export const STREAM_START_OF_HISTORY = 'Stream-Start-Of-History';
 export const STREAM_POLL_AFTER = 'Stream-Poll-After';
 export const STREAM_UP_TO_DATE = 'Stream-Up-To-Date';
 export const STREAM_SEQ = 'Stream-Seq';
+/** The key of a keyed channel (PROTOCOL.md §4.8). */
+export const STREAM_KEY = 'Stream-Key';
 export const STREAM_TTL = 'Stream-TTL';
 export const STREAM_EXPIRES_AT = 'Stream-Expires-At';
 export const STREAM_CLOSED = 'Stream-Closed';

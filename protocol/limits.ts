@@ -28,6 +28,14 @@ export const MAX_SEGMENTS = 8;
 export const MAX_CONTENT_TYPE_LENGTH = 255;
 export const MAX_STREAM_SEQ_LENGTH = 255;
 
+/**
+ * Pointers of a Stream-Key, and its characters: it is stored in the channel's item, like the content type. Characters of the values
+ * of one key: a snapshot has each key once.
+ */
+export const MAX_KEY_POINTERS = 4;
+export const MAX_STREAM_KEY_LENGTH = 255;
+export const MAX_KEY_LENGTH = 256;
+
 /** Characters of a Producer-Id and of an Idempotency-Key. */
 export const MAX_PRODUCER_ID_LENGTH = 100;
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 255;

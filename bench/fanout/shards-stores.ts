@@ -64,6 +64,15 @@ export function logOf(name: string): Published {
       put: uncalled,
     },
     keys: { get: uncalled, put: uncalled, move: uncalled },
+    snapshots: {
+      head: uncalled,
+      replaceHead: uncalled,
+      removeHead: uncalled,
+      putChunk: uncalled,
+      chunk: uncalled,
+      chunks: uncalled,
+      removeChunk: uncalled,
+    },
   };
 }
 

@@ -49,8 +49,6 @@ export interface PresenceParts {
   readonly http: Http;
   /** The URL of the hub, without a slash at its end. */
   readonly url: string;
-  /** By this id the hub recognizes this client over HTTP. */
-  readonly reader: string;
 }
 
 /** The most members that are read at the beginning. */
@@ -62,7 +60,7 @@ export function enterChannel(
   channel: string,
   { data = null, onChange = () => {}, onError = () => {} }: PresenceOptions,
 ): Presence {
-  const { shared, reader } = parts;
+  const { shared } = parts;
   const ended = new AbortController();
   const known = new Map<string, PresenceMember>();
   let members: readonly PresenceMember[] = [];
@@ -110,7 +108,7 @@ export function enterChannel(
   // The changes first, so that nobody comes unseen between those who are there and the first change.
   followed.push(
     followChannel(shared, presenceChannel(channel), 'now', { ...silent, onBatch, onSubscribed }),
-    followChannel(shared, channel, 'now', silent, { reader, data }),
+    followChannel(shared, channel, 'now', silent, { data }),
   );
   return {
     get members() {

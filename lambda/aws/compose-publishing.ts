@@ -10,12 +10,12 @@ import type { Publishing } from '../hub/log/log-ports.ts';
 import type { Stamp } from '../hub/log/messages.ts';
 import type { ConnectionStore, DisconnectQueue, Jobs, SubscriptionStore } from '../hub/push/push-ports.ts';
 import { type AccessSettings, ticketsInAws } from './compose-access.ts';
-import { type LogSettings, logInAws } from './compose-log.ts';
+import { type LogSettings, publishingInLog } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
 import { disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
-import { type HintSettings, hintsInAws } from './queues/send-hints.ts';
+import type { HintSettings } from './queues/send-hints.ts';
 
 /** The variables of `logEnv`, `accessEnv`, `hintEnv`, `jobEnv`, `dispatchEnv`, `listenersEnv` and `stampEnv` (lambda/env.ts). */
 export interface PublishingSettings extends LogSettings, AccessSettings, HintSettings {
@@ -47,7 +47,7 @@ export interface PublishingParts {
 export function publishingInAws(settings: PublishingSettings, client = documentClient()): PublishingParts {
   const stamps = parseStamps(JSON.parse(settings.STAMPS));
   return {
-    log: { ...logInAws(settings, client), hint: hintsInAws(settings) },
+    log: publishingInLog(settings, client),
     stampFor(channel, { principal }) {
       const members = membersFor(stamps, channel);
       return members && { members, sub: principal };

@@ -10,6 +10,7 @@ import {
   STREAM_CLOSED,
   STREAM_CURSOR,
   STREAM_EXPIRES_AT,
+  STREAM_KEY,
   STREAM_NEXT_OFFSET,
   STREAM_POLL_AFTER,
   STREAM_START_OF_HISTORY,
@@ -23,7 +24,7 @@ import { type Channel, isJson, pollAfterSeconds, tailOffset } from '../hub/log/c
 import type { Messages } from '../hub/log/entry.ts';
 import type { Created } from '../hub/log/lifecycle.ts';
 import type { ReadBefore, ReadRequest } from '../hub/log/read-before.ts';
-import { isPosition, type ReadResult } from '../hub/log/read-log.ts';
+import { type From, isPosition, type ReadResult } from '../hub/log/read-log.ts';
 
 /**
  * Returns 204 with the offset after the messages. A producer gets more (Durable Streams §5.2.1): 200 for new messages and 204
@@ -64,6 +65,7 @@ export function answerHead(channel: Channel): Response {
     'Cache-Control': 'no-store',
   });
   if (channel.closed) headers.set(STREAM_CLOSED, 'true');
+  if (channel.streamKey !== undefined) headers.set(STREAM_KEY, channel.streamKey);
   if (channel.ttlSeconds !== undefined) headers.set(STREAM_TTL, String(channel.ttlSeconds));
   if (channel.expiresAt !== undefined) headers.set(STREAM_EXPIRES_AT, channel.expiresAt);
   return new Response(null, { status: 200, headers });
@@ -175,15 +177,19 @@ function cacheControl(isPublic: boolean, isFinal: boolean): string {
 }
 
 /**
- * Returns true for a page that never changes: one that goes back, or a full one with more messages after it. The last messages are
- * others a moment later.
+ * Returns true for a page that never changes: one that goes back, or a full one with more messages after it. The last messages, and
+ * the newest of each key, are others a moment later.
  */
 function isFinal(asked: ReadRequest, result: ReadResult): boolean {
   if ('before' in asked) return true;
-  if (typeof asked.from === 'object' && 'last' in asked.from) return false;
+  if (asked.isConflated || !isOfLog(asked.from)) return false;
   const isFull = !result.upToDate && !result.isGap;
   return isFull && formatOffset(result.next) > formatOffset(result.from);
 }
+
+/** Returns true for a start by which all messages of the log are read. */
+const isOfLog = (from: From): boolean =>
+  from !== 'latest' && !(typeof from === 'object' && ('last' in from || 'foldEnd' in from));
 
 /**
  * For a long poll that ended without messages: cacheable for a second. CloudFront lets requests of one key wait for the first,
@@ -194,7 +200,8 @@ const EMPTY_ANSWER = 'public, max-age=1, stale-if-error=0';
 
 /** Only a read from an offset is cacheable: every other request means something else a moment later. */
 function heldCacheControl({ asked, result, isPublic }: ReadAnswer): string {
-  if ('before' in asked || !isPosition(asked.from)) return 'no-store';
+  if ('before' in asked || asked.isConflated || !isPosition(asked.from) || asked.from.foldEnd)
+    return 'no-store';
   if (result.messages.length > 0) return cacheControl(isPublic, true);
   return isPublic ? EMPTY_ANSWER : 'no-store';
 }

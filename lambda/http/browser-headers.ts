@@ -16,6 +16,7 @@ import {
   STREAM_CLOSED,
   STREAM_CURSOR,
   STREAM_EXPIRES_AT,
+  STREAM_KEY,
   STREAM_NEXT_OFFSET,
   STREAM_POLL_AFTER,
   STREAM_SEQ,
@@ -41,6 +42,7 @@ const REQUEST_HEADERS = [
   STREAM_SEQ,
   STREAM_TTL,
   STREAM_EXPIRES_AT,
+  STREAM_KEY,
 ];
 const RESPONSE_HEADERS = [
   'ETag',
@@ -60,6 +62,7 @@ const RESPONSE_HEADERS = [
   STREAM_UP_TO_DATE,
   STREAM_TTL,
   STREAM_EXPIRES_AT,
+  STREAM_KEY,
 ];
 
 /** The time for which a browser may remember a preflight, in seconds; Chromium caps it at two hours. */

@@ -56,6 +56,7 @@ const shown = (channel: Channel): object => ({
   contentType: channel.contentType,
   offset: tailOffset(channel),
   ...(channel.closed ? { closed: true } : {}),
+  ...(channel.streamKey === undefined ? {} : { streamKey: channel.streamKey }),
   ...(channel.ttlSeconds === undefined ? {} : { ttlSeconds: channel.ttlSeconds }),
   ...(channel.expiresAt === undefined ? {} : { expiresAt: channel.expiresAt }),
 });

@@ -11,6 +11,7 @@ import {
   PRODUCER_SEQ,
   STREAM_CLOSED,
   STREAM_EXPIRES_AT,
+  STREAM_KEY,
   STREAM_SEQ,
   STREAM_TTL,
   UNSUPPORTED_HEADERS,
@@ -22,8 +23,9 @@ import {
   MAX_STREAM_SEQ_LENGTH,
   MAX_TTL_SECONDS,
 } from '../../protocol/limits.ts';
+import { parseStreamKey } from '../hub/keyed/stream-key.ts';
 import type { AppendRequest } from '../hub/log/append.ts';
-import { DEFAULT_CONTENT_TYPE } from '../hub/log/channel.ts';
+import { DEFAULT_CONTENT_TYPE, isJson } from '../hub/log/channel.ts';
 import type { Once } from '../hub/log/idempotency-key.ts';
 import type { CreateRequest } from '../hub/log/lifecycle.ts';
 import type { Producer } from '../hub/log/producer.ts';
@@ -137,14 +139,26 @@ export async function parseCreate(channel: string, raw: Request): Promise<Create
   if (expiresAt !== undefined && !isTime(expiresAt)) {
     throw new Refusal('bad_request', `${STREAM_EXPIRES_AT} must be an RFC 3339 time, got "${expiresAt}"`);
   }
+  const contentType = contentTypeOf(raw) ?? DEFAULT_CONTENT_TYPE;
   return {
     channel,
-    contentType: contentTypeOf(raw) ?? DEFAULT_CONTENT_TYPE,
+    contentType,
+    streamKey: streamKeyOf(raw, contentType, ttl),
     ttlSeconds: ttl === undefined ? undefined : Number(ttl),
     expiresAt,
     close: isTrue(raw, STREAM_CLOSED),
     body: await raw.bytes(),
   };
+}
+
+function streamKeyOf(raw: Request, contentType: string, ttl: string | undefined): string | undefined {
+  const header = raw.headers.get(STREAM_KEY) ?? undefined;
+  if (header === undefined) return undefined;
+  if (!isJson(contentType))
+    throw new Refusal('bad_request', `${STREAM_KEY} is for application/json, got ${contentType}`);
+  // What outlives the retention must end with its channel, and only a fixed end is known when it is stored.
+  if (ttl !== undefined) throw new Refusal('bad_request', `${STREAM_KEY} does not go with ${STREAM_TTL}`);
+  return parseStreamKey(header);
 }
 
 /** Returns true for an RFC 3339 time of a day that exists. Date.parse alone would read 30 February as 2 March. */

@@ -6,7 +6,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { DEFAULT_MESSAGES, MAX_FOLLOWED_CHANNELS, MAX_MESSAGES } from '../../protocol/limits.ts';
 import { type Position, parseOffset } from '../../protocol/offset.ts';
 import { TICKET } from '../../protocol/url.ts';
-import type { ReadRequest } from '../hub/log/read-before.ts';
+import type { ReadOn, ReadRequest } from '../hub/log/read-before.ts';
 import { type From, isPosition } from '../hub/log/read-log.ts';
 import { isTime, refuseBadName } from './parse-channel.ts';
 import {
@@ -49,10 +49,13 @@ export function parseRead(raw: Request): ReadRequest {
   refuseOnly(raw, 'a read that is not held', PRESENCE_PARAMETERS);
   const limit = numberParameter(raw, 'limit');
   const before = parameterOf(raw, 'before');
-  if (before === undefined) return { from: parseFrom(raw, 'catch-up'), limit };
+  if (before === undefined)
+    return { from: parseFrom(raw, 'catch-up'), limit, isConflated: parseConflate(raw) };
   refuseTogether(raw, ['before', ...STARTS]);
+  refuseTogether(raw, ['before', 'conflate']);
   const end = fromOf(before);
-  if (end === 'now' || isPosition(end)) return { before: end, limit: limit ?? DEFAULT_MESSAGES };
+  if (end === 'now' || (isPosition(end) && !end.foldEnd))
+    return { before: end, limit: limit ?? DEFAULT_MESSAGES };
   throw new Refusal(
     'bad_offset',
     `before is an offset as given by Stream-Start-Offset, or now, got "${before.slice(0, 32)}"`,
@@ -60,9 +63,17 @@ export function parseRead(raw: Request): ReadRequest {
 }
 
 /** Returns the position and the limit of a long poll. @throws Refusal bad_offset, bad_request */
-export function parseHeld(raw: Request): { readonly from: From; readonly limit: number | undefined } {
+export function parseHeld(raw: Request): ReadOn {
   refuseOnly(raw, 'long-poll', ['before']);
-  return { from: parseFrom(raw, 'long-poll'), limit: numberParameter(raw, 'limit') };
+  const limit = numberParameter(raw, 'limit');
+  return { from: parseFrom(raw, 'long-poll'), limit, isConflated: parseConflate(raw) };
+}
+
+/** Returns true if values may be left out that newer ones of the same key have replaced. @throws Refusal bad_request */
+export function parseConflate(raw: Request): boolean {
+  const text = parameterOf(raw, 'conflate');
+  if (text === undefined || text === 'true') return text === 'true';
+  throw new Refusal('bad_request', `conflate can only be true, got ${shown(text)}`);
 }
 
 /** The parameters that say where a read begins. Only one of them may be there. */
@@ -140,15 +151,15 @@ function refuseOnly(raw: Request, read: string, names: readonly string[]): void 
   if (there !== undefined) throw new Refusal('bad_request', `${there} is not for ${read}`);
 }
 
-function fromOf(offset: string): 'beginning' | 'now' | Position {
+function fromOf(offset: string): 'beginning' | 'now' | 'latest' | Position {
   if (offset === '-1') return 'beginning';
-  if (offset === 'now') return 'now';
+  if (offset === 'now' || offset === 'latest') return offset;
   const position = parseOffset(offset);
   if (position) return position;
   const got = JSON.stringify(offset.slice(0, 32));
   throw new Refusal(
     'bad_offset',
-    `an offset is 16 digits as given by Stream-Next-Offset, -1 or now, got ${got}`,
+    `an offset is one as given by Stream-Next-Offset, -1, now or latest, got ${got}`,
   );
 }
 

@@ -7,7 +7,7 @@ import { MAX_RECONNECT_MS, MIN_RECONNECT_MS } from '../../protocol/limits.ts';
 import { formatOffset, type Position } from '../../protocol/offset.ts';
 import type { Held } from '../hub/hold/held-read.ts';
 import { type Channel, isJson, mediaType } from '../hub/log/channel.ts';
-import type { ReadResult } from '../hub/log/read-log.ts';
+import { positionAfter, type ReadResult } from '../hub/log/read-log.ts';
 import { bodyOf } from './answer-channel.ts';
 
 /** Returns true for a type that is text. Events carry text, so other types are sent as base64. */
@@ -71,13 +71,7 @@ export function messageText(channel: Channel, message: string | Uint8Array): str
 export function messagesWithOffsets({
   entries,
 }: ReadResult): { message: string | Uint8Array; next: Position }[] {
-  return entries.flatMap(({ slot, first, messages }) =>
-    messages.map((message, at) => {
-      const isLast = at === messages.length - 1;
-      return {
-        message,
-        next: isLast ? { entry: slot + 1, index: 0 } : { entry: slot, index: first + at + 1 },
-      };
-    }),
+  return entries.flatMap((entry) =>
+    entry.messages.map((message, nth) => ({ message, next: positionAfter(entry, nth) })),
   );
 }

@@ -11,13 +11,14 @@ import type { Access } from '../access/verify.ts';
 import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../hub/hold/caller-quota.ts';
 import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/hold/follow-channels.ts';
 import type { Held, Hold } from '../hub/hold/held-read.ts';
+import { readingOf } from '../hub/keyed/read-keyed.ts';
 import { type From, isPosition } from '../hub/log/read-log.ts';
 import type { Noting } from '../hub/presence/presence-ports.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
 import { type HeldReader, heldReader } from './held-reader.ts';
 import type { HandlerLog } from './http-handler.ts';
-import { type Mode, parseEvents, parseFrom, parseMode } from './parse-read.ts';
+import { type Mode, parseConflate, parseEvents, parseFrom, parseMode } from './parse-read.ts';
 import { parameterOf } from './query.ts';
 import {
   browserFrames,
@@ -114,8 +115,9 @@ async function oneChannel(
   { channel: name, caller, raw }: ChannelRequest,
   mode: Mode,
 ): Promise<Response> {
-  const { hold, random, delivered } = options;
+  const { random, delivered } = options;
   const from = parseFrom(raw, mode);
+  const hold = { ...options.hold, reading: readingOf(parseConflate(raw)) };
   const reader = await heldReader(options.presence, { raw, caller, names: [name], transport: 'sse' });
   const { gone, slot, following, endsAt } = newStream(options, caller);
   const batches = follow(hold, name, from, following);
@@ -150,8 +152,9 @@ async function oneChannel(
 }
 
 async function severalChannels(options: StreamOptions, raw: Request, caller: Caller): Promise<Response> {
-  const { hold, access, random, delivered } = options;
+  const { access, random, delivered } = options;
   const { names, from } = parseEvents(raw);
+  const hold = { ...options.hold, reading: readingOf(parseConflate(raw)) };
   for (const name of names) access.require('subscribe', name, caller);
   const reader = await heldReader(options.presence, { raw, caller, names, transport: 'sse' });
   const { gone, slot, following, endsAt } = newStream(options, caller);

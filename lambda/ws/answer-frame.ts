@@ -90,10 +90,10 @@ async function answerTo(sockets: SocketParts, connectionId: string, request: Cli
   refuseExpired(connection, sockets.log.clock());
   switch (request.action) {
     case 'subscribe': {
-      const { pattern, from, presence } = request;
+      const { pattern, presence } = request;
       sockets.access.require('subscribe', pattern, connection);
       const arrive = arrivalOf(sockets.presence, pattern, connection, presence);
-      const { offset, isClosed } = await subscribe(sockets, connection, pattern, from);
+      const { offset, isClosed } = await subscribe(sockets, connection, request);
       await arrive?.();
       return {
         type: 'subscribed',

@@ -25,6 +25,7 @@ export type ClientRequest =
       readonly action: 'subscribe';
       readonly pattern: string;
       readonly from: From;
+      readonly isConflated: boolean;
       /** What the connection says about itself (PROTOCOL.md §14), unchecked. */
       readonly presence: unknown;
     }
@@ -66,6 +67,7 @@ export function parseClientRequest(fields: Fields, body: string): ClientRequest 
         action: 'subscribe',
         pattern: patternOf(fields),
         from: fromOf(fields),
+        isConflated: conflateOf(fields),
         presence: fields.presence,
       };
     case 'unsubscribe':
@@ -91,9 +93,15 @@ function fromOf({ offset, last, since }: Fields): From {
   if (since !== undefined) return { since: timeOf('since', since) };
   if (offset === undefined || offset === 'now') return 'now';
   if (offset === '-1') return 'beginning';
+  if (offset === 'latest') return 'latest';
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (position) return position;
-  throw new Refusal('bad_offset', 'offset must be one that the hub gave out, "-1" or "now"');
+  throw new Refusal('bad_offset', 'offset must be one that the hub gave out, "-1", "now" or "latest"');
+}
+
+function conflateOf({ conflate }: Fields): boolean {
+  if (conflate === undefined || typeof conflate === 'boolean') return conflate === true;
+  throw new Refusal('bad_request', 'conflate must be true or false');
 }
 
 function publishOf(fields: Fields, body: string): ClientRequest {

@@ -36,9 +36,9 @@ export function bundleOf(handler: string): readonly BundleFile[] {
     format: 'esm',
     mainFields: ['module', 'main'],
     alias: {
-      'node:http': besideThis('node-http.cjs'),
-      'node:http2': besideThis('node-http2.cjs'),
-      undici: besideThis('undici.cjs'),
+      'node:http': besideThis('stubs/node-http.cjs'),
+      'node:http2': besideThis('stubs/node-http2.cjs'),
+      undici: besideThis('stubs/undici.cjs'),
       'undici-lib': join(UNDICI, 'lib'),
     },
     // undici then leaves out its experimental HTTP parser. https://github.com/nodejs/undici/blob/main/lib/dispatcher/client-h1.js

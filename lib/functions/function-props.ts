@@ -3,6 +3,7 @@
  * @module
  */
 import type { HubConfig } from '../config/config.ts';
+import type { Folds } from '../messaging/folds.ts';
 import type { Hints } from '../messaging/hints.ts';
 import type { WebhookQueues } from '../messaging/webhook-queues.ts';
 import type { ChannelLog } from '../storage/channel-log.ts';
@@ -22,6 +23,8 @@ export interface FunctionProps {
   readonly subscribers: Subscribers;
   /** The topic of hints, and the queue of the push. */
   readonly hints: Hints;
+  /** The queue of the fold. */
+  readonly folds: Folds;
   /** The tables of webhooks, and the key that seals their secrets. */
   readonly endpoints: Endpoints;
   /** The queues of dispatch and deliver. */

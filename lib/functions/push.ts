@@ -35,6 +35,7 @@ export class Push extends Construct {
       callsItself: true,
     });
     log.grantFollow(this.handler);
+    log.grantLatest(this.handler);
     subscribers.grantPush(this.handler);
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);

@@ -19,6 +19,7 @@ export class Read extends Construct {
       logRetention: config.logRetentionDays,
     });
     log.grantRead(this.handler);
+    log.grantLatest(this.handler);
     log.grantList(this.handler);
     tokenKeys.grantVerify(this.handler);
     allowOrigins(this.handler, config);

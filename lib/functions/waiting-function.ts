@@ -42,6 +42,7 @@ export function waitingFunction(scope: Construct, props: WaitingFunctionProps): 
     ...(props.reserved > 0 ? { reservedConcurrency: props.reserved } : {}),
   });
   log.grantRead(handler);
+  log.grantLatest(handler);
   tokenKeys.grantVerify(handler);
   allowOrigins(handler, config);
   subscribers.grantWait(handler);

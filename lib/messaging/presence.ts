@@ -62,6 +62,7 @@ export class Presence extends Construct {
       callsItself: true,
     });
     log.grantOwnChannels(this.handler);
+    log.grantLatest(this.handler);
     subscribers.grantSettle(this.handler);
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);

@@ -19,6 +19,8 @@ export interface WorkQueueProps {
   readonly retention: Duration;
   /** Receives before a message becomes a dead letter. AWS advises at least five, because throttling uses some up. */
   readonly maxReceives: number;
+  /** The size of batches, and how long they wait for more messages. By default at most ten, without a wait. */
+  readonly batch?: { readonly size: number; readonly window: Duration };
   /** The meaning of a dead letter, in a sentence for the alarm. */
   readonly means: string;
   /** The heading of docs/runbook.md that says what to do. */
@@ -50,10 +52,12 @@ export class WorkQueue extends Construct {
   readonly queue: sqs.Queue;
   /** Messages that failed too often, for 14 days. */
   readonly deadLetters: sqs.Queue;
+  readonly #batch: WorkQueueProps['batch'];
 
   constructor(scope: Construct, id: string, props: WorkQueueProps) {
     super(scope, id);
     const { timeout, hiddenFor, retention, maxReceives, means, heading } = props;
+    this.#batch = props.batch;
     this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
       ...SAFE,
       retentionPeriod: DEAD_LETTER_RETENTION,
@@ -87,7 +91,8 @@ export class WorkQueue extends Construct {
     const source = new lambda.EventSourceMapping(this, 'Source', {
       target: handler.function,
       eventSourceArn: this.queue.queueArn,
-      batchSize: BATCH_SIZE,
+      batchSize: this.#batch?.size ?? BATCH_SIZE,
+      ...(this.#batch ? { maxBatchingWindow: this.#batch.window } : {}),
       reportBatchItemFailures: true,
       maxConcurrency,
     });

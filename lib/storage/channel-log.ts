@@ -4,12 +4,12 @@
  */
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { logEnv } from '../../lambda/env.ts';
+import { logEnv, snapshotsEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
-import { durableTable, grantTable } from './table.ts';
+import { durableTable, grantTable, textKey } from './table.ts';
 
-/** The channels, their entries, and the Idempotency-Keys and tickets that were used. */
+/** The channels, their entries, the snapshots of keyed channels, and the Idempotency-Keys and tickets that were used. */
 export class ChannelLog extends Construct {
   /** An item for each channel: its stream, and its first unclaimed slot. */
   readonly channels: dynamodb.TableV2;
@@ -17,6 +17,8 @@ export class ChannelLog extends Construct {
   readonly entries: dynamodb.TableV2;
   /** Idempotency-Keys and used tickets. */
   readonly keys: dynamodb.TableV2;
+  /** The newest message of each key of keyed channels: a head, and chunks. */
+  readonly snapshots: dynamodb.TableV2;
   readonly #environment: Record<string, string>;
 
   constructor(scope: Construct, id: string, config: HubConfig) {
@@ -27,6 +29,7 @@ export class ChannelLog extends Construct {
     const slots = { ...keyed('streamId'), sortKey: { name: 'slot', type: NUMBER } };
     this.entries = durableTable(this, 'Entries', slots, config);
     this.keys = durableTable(this, 'Keys', keyed('key'), config);
+    this.snapshots = durableTable(this, 'Snapshots', textKey('streamId', 'part'), config);
     this.#environment = logEnv.write({
       CHANNELS_TABLE: this.channels.tableName,
       ENTRIES_TABLE: this.entries.tableName,
@@ -51,6 +54,16 @@ export class ChannelLog extends Construct {
     this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
     this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');
     this.#grant(handler, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
+  }
+
+  /** Allows a handler to write snapshots of keyed channels, and to remove them. */
+  grantSnapshot(handler: HubFunction): void {
+    this.#grantSnapshots(handler, 'GetItem', 'PutItem', 'DeleteItem', 'Query');
+  }
+
+  /** Allows a handler to read the newest messages of keyed channels. */
+  grantLatest(handler: HubFunction): void {
+    this.#grantSnapshots(handler, 'GetItem');
   }
 
   /** Allows a handler to read, and to seal gaps. The push does not restart the idle time of channels. */
@@ -97,6 +110,11 @@ export class ChannelLog extends Construct {
   grantOwnChannels(handler: HubFunction): void {
     this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
     this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');
+  }
+
+  #grantSnapshots(handler: HubFunction, ...actions: readonly string[]): void {
+    const { tableName } = this.snapshots;
+    grantTable(handler, this.snapshots, actions, snapshotsEnv.write({ SNAPSHOTS_TABLE: tableName }));
   }
 
   #grant(handler: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {

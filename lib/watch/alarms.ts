@@ -40,13 +40,17 @@ const NEARLY_ALL_CONCURRENCY_PERCENT = 80;
 
 const MINUTE = Duration.minutes(1);
 
-/** Adds the alarms about functions, publishing, the push, concurrency, tables and webhooks. */
+/** Adds the alarms about functions, publishing, the push, concurrency, tables, folds and webhooks. */
 export function addAlarms(scope: Construct, watched: Watched, own: OwnMetrics): void {
   addFunctionAlarms(scope, watched, own);
   addPublishAlarm(scope, watched, own);
   addPushAlarms(scope, watched, own);
   addConcurrencyAlarms(scope, watched);
   for (const [name, table] of Object.entries(tablesOf(watched))) addTableAlarm(scope, name, table);
+  addAgeAlarm(scope, 'FoldsWait', watched.folds.fold, {
+    means: 'The newest messages of keyed channels wait to be stored.',
+    heading: 'Folds are late',
+  });
   addAgeAlarm(scope, 'WebhooksWait', watched.webhookQueues.dispatch, {
     means: 'Messages wait to be dispatched to webhook endpoints.',
     heading: 'Webhooks are late',

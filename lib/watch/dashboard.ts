@@ -135,11 +135,13 @@ function webhooks({ handlers, webhookQueues }: Watched, own: OwnMetrics) {
   };
 }
 
-function queues({ hints, webhookQueues, looks }: Watched) {
+function queues({ hints, folds, webhookQueues, looks }: Watched) {
+  const { dispatch, deliver } = webhookQueues;
   const all: Readonly<Record<string, WorkQueue>> = {
     Push: hints.push,
-    Dispatch: webhookQueues.dispatch,
-    Deliver: webhookQueues.deliver,
+    Fold: folds.fold,
+    Dispatch: dispatch,
+    Deliver: deliver,
     ...(looks && { Presence: looks }),
   };
   const each = (of: (one: WorkQueue, label: string) => cloudwatch.IMetric): Metrics =>

@@ -7,6 +7,7 @@ import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 import type { Socket } from '../functions/socket.ts';
 import type { HttpApi } from '../gateways/http-api.ts';
+import type { Folds } from '../messaging/folds.ts';
 import type { Hints } from '../messaging/hints.ts';
 import type { WebhookQueues } from '../messaging/webhook-queues.ts';
 import type { WorkQueue } from '../messaging/work-queue.ts';
@@ -18,6 +19,7 @@ const HANDLER_NAMES = [
   'Socket',
   'Push',
   'Presence',
+  'Fold',
   'Read',
   'Hold',
   'Stream',
@@ -44,6 +46,8 @@ export interface Watched {
   readonly stores: LogStack;
   /** The topic of hints, and the queue of the push. */
   readonly hints: Hints;
+  /** The queue of the fold. */
+  readonly folds: Folds;
   /** The queues of dispatch and deliver. */
   readonly webhookQueues: WebhookQueues;
   /** The queue of presence; undefined on a hub without it. */
@@ -66,6 +70,7 @@ export const tablesOf = ({ stores }: Watched): Readonly<Record<string, TableV2>>
   Channels: stores.log.channels,
   Entries: stores.log.entries,
   Keys: stores.log.keys,
+  Snapshots: stores.log.snapshots,
   Subscribers: stores.subscribers.table,
   Cursors: stores.subscribers.cursors,
   Endpoints: stores.endpoints.endpointsTable,

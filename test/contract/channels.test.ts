@@ -84,6 +84,31 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect((await channels.reserve(claim(channel, { ...more, fresh: channel }))) !== undefined).toBe(granted);
   });
 
+  test('a claim is granted only with the key of the channel, and without one only on a plain channel', async () => {
+    const { channels } = open();
+    const streamKey = '/symbol,/venue';
+    const keyed = fresh({ streamKey });
+    const plain = fresh();
+    // The first claim creates the keyed channel, as the hub itself does.
+    expect(await channels.reserve(claim(keyed, { fresh: keyed }))).toMatchObject({ streamKey });
+    await channels.create(plain, NOW);
+    const tries = [
+      [keyed, streamKey, true],
+      [keyed, '/symbol', false],
+      [keyed, undefined, false],
+      [plain, streamKey, false],
+      [plain, undefined, true],
+    ] as const;
+    for (const [channel, key, granted] of tries) {
+      const wanted = claim(channel, { streamKey: key });
+      expect((await channels.reserve(wanted)) !== undefined, `${channel.streamKey} ${key}`).toBe(granted);
+      const other = { ...channel, streamKey: key };
+      expect((await channels.reserve({ ...wanted, fresh: other })) !== undefined).toBe(granted);
+    }
+    const closing = claim(keyed, { streamKey: undefined, contentType: undefined, slots: 0, close: true });
+    expect(await channels.reserve(closing)).toMatchObject({ streamKey, closed: true });
+  });
+
   test('a sequence must rise, compared by bytes', async () => {
     const { channels } = open();
     const channel = fresh();

@@ -16,12 +16,14 @@ import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws/dynamodb/endpoints-table.ts';
 import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
 import { hintLookupInDynamoDb } from '../../lambda/aws/dynamodb/hint-lookup.ts';
+import { snapshotsInDynamoDb } from '../../lambda/aws/dynamodb/keyed/snapshots-table.ts';
 import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
 import { quotaInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
 import { waitsInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
 import { subscriptionsInDynamoDb } from '../../lambda/aws/dynamodb/subscriptions-table.ts';
 import { membersInDynamoDb, settleLeasesInDynamoDb } from '../../lambda/aws/presence/members-table.ts';
 import type { QuotaStore } from '../../lambda/hub/hold/caller-quota.ts';
+import type { SnapshotStore } from '../../lambda/hub/keyed/snapshot-ports.ts';
 import { type Channel, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/log/log-ports.ts';
 import type { MemberStore, SettleLeases } from '../../lambda/hub/presence/presence-ports.ts';
@@ -48,6 +50,7 @@ export interface Stores {
   readonly channels: ChannelStore;
   readonly entries: EntryStore;
   readonly keys: KeyStore;
+  readonly snapshots: SnapshotStore;
   readonly connections: ConnectionStore;
   readonly subscriptions: SubscriptionStore;
   readonly waits: WaitStore;
@@ -132,6 +135,7 @@ function serveDynamoDb(): void {
     const client = new DynamoDBClient({});
     await createTable(client, 'channels', ['channel', 'S']);
     await createTable(client, 'keys', ['key', 'S']);
+    await createTable(client, 'snapshots', ['streamId', 'S'], ['part', 'S']);
     await createTable(client, 'entries', ['streamId', 'S'], ['slot', 'N']);
     await createTable(client, 'subscribers', ['pattern', 'S'], ['connection', 'S']);
     await createTable(client, 'cursors', ['channel', 'S'], ['shard', 'S']);
@@ -159,6 +163,7 @@ function inDynamoDb(client = documentClient()): Stores {
     channels: channelsInDynamoDb(client, 'channels'),
     entries: entriesInDynamoDb(client, 'entries'),
     keys: keysInDynamoDb(client, 'keys'),
+    snapshots: snapshotsInDynamoDb(client, 'snapshots'),
     connections: connectionsInDynamoDb(client, 'subscribers'),
     subscriptions: subscriptionsInDynamoDb(client, 'subscribers'),
     waits: waitsInDynamoDb(client, 'subscribers'),
@@ -177,7 +182,7 @@ function inDynamoDb(client = documentClient()): Stores {
 
 /** Returns a channel that is not in any store yet. */
 export const fresh = (
-  more: Partial<Pick<Channel, 'ttlSeconds' | 'expiresAt' | 'contentType'>> = {},
+  more: Partial<Pick<Channel, 'ttlSeconds' | 'expiresAt' | 'contentType' | 'streamKey'>> = {},
 ): Channel =>
   newChannel(
     { newId, retentionMs: 86_400_000 },
@@ -196,6 +201,7 @@ export const claim = (channel: Channel, more: Partial<Claim> = {}): Claim => ({
   channel: channel.name,
   id: 'publish',
   contentType: channel.contentType,
+  streamKey: channel.streamKey,
   seq: undefined,
   close: false,
   producer: undefined,

@@ -18,7 +18,7 @@ describe('a resource with data', () => {
 
   test('is encrypted, restorable, protected, and retained when its stack is deleted', () => {
     const lasting = tables(log).filter((table) => table.DeletionPolicy !== 'Delete');
-    expect(lasting).toHaveLength(5);
+    expect(lasting).toHaveLength(6);
     for (const table of lasting) {
       expect(table).toMatchObject({
         DeletionPolicy: 'Retain',
@@ -67,6 +67,7 @@ const LOG_STACK: Readonly<Record<string, string>> = {
   LogChannels0B305C3B: 'table by channel',
   LogEntriesDFEDF7F0: 'table by streamId, slot',
   LogKeysA22292E3: 'table by key',
+  LogSnapshots0158DDDA: 'table by streamId, part',
   ListenersSubscribers67E4934A: 'table by pattern, connection',
   ListenersCursors8CCEFA79: 'table by channel, shard',
   WebhooksEndpoints6BA5EB2E: 'table by kind, id',
@@ -79,6 +80,8 @@ const HUB_STACK: Readonly<Record<string, string>> = {
   HintsTopic232E3208: 'topic',
   HintsPushQueue9FB46196: 'queue',
   HintsPushDeadLetters15A3F7DD: 'queue',
+  FoldsFoldQueueA7F1CAC9: 'queue',
+  FoldsFoldDeadLetters0D6596A7: 'queue',
   WebhookQueuesDispatchQueueA34450BC: 'queue',
   WebhookQueuesDispatchDeadLetters4F777081: 'queue',
   WebhookQueuesDeliverQueue2ED1D1BE: 'queue',

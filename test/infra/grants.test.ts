@@ -40,10 +40,12 @@ test('each function may do exactly its actions on exact resources', () => {
   const workOff = (queue: string) => `${queue}: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes`;
   const readOnly = ['Channels: dynamodb:GetItem', 'Entries: dynamodb:Query'];
   const key = 'WebhookKey: secretsmanager:GetSecretValue';
+  const latest = 'Snapshots: dynamodb:GetItem';
   const holding = [
     'Channels: dynamodb:GetItem dynamodb:UpdateItem',
     'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
     ...common,
+    latest,
     'Subscribers: dynamodb:Query dynamodb:UpdateItem',
   ];
   expect(grants).toEqual({
@@ -60,6 +62,7 @@ test('each function may do exactly its actions on exact resources', () => {
       'Channels: dynamodb:Scan',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
       ...common,
+      latest,
     ],
     Hold: holding,
     // It remembers used tickets.
@@ -73,8 +76,18 @@ test('each function may do exactly its actions on exact resources', () => {
       'SocketApi/DELETE: execute-api:ManageConnections',
       'Subscribers: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
     ].sort(),
+    // It writes no log, except tombstones.
+    Fold: [
+      'Channels: dynamodb:GetItem',
+      'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+      'Snapshots: dynamodb:GetItem dynamodb:PutItem dynamodb:DeleteItem dynamodb:Query',
+      logs,
+      workOff('FoldQueue'),
+      'FoldQueue: sqs:SendMessage',
+    ].sort(),
     Push: [
       'Channels: dynamodb:GetItem',
+      latest,
       'Cursors: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
       logs,
@@ -138,6 +151,7 @@ test('presence adds exactly what it needs', () => {
       'Logs: logs:CreateLogStream logs:PutLogEvents',
       look,
       'PresenceLooksQueue: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes',
+      'Snapshots: dynamodb:GetItem',
       'Subscribers: dynamodb:Query dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
       'Topic: sns:Publish',
     ].sort(),
@@ -154,7 +168,7 @@ function statementsOf(document: unknown): { Action: string[]; Resource: unknown 
 /** Returns the name of the resource that an ARN in the template belongs to. */
 function nameIn(resource: unknown): string {
   const [name = JSON.stringify(resource)] =
-    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|PresenceLooksQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
+    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|Snapshots|WebhookKey|Secret|Logs|Topic|HintsPushQueue|PresenceLooksQueue|(?:Dispatch|Deliver|Fold)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
   const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];

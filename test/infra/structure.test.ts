@@ -18,6 +18,7 @@ const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
   // The function that is deployed, and the code that runs in it.
   'deliver.ts': ['lambda/deliver.ts', 'lib/functions/deliver.ts'],
   'dispatch.ts': ['lambda/dispatch.ts', 'lib/functions/dispatch.ts'],
+  'fold.ts': ['lambda/fold.ts', 'lambda/hub/keyed/fold.ts', 'lib/functions/fold.ts'],
   'hold.ts': ['lambda/hold.ts', 'lib/functions/hold.ts'],
   'presence.ts': ['lambda/presence.ts', 'lib/messaging/presence.ts'],
   'publish.ts': ['lambda/publish.ts', 'lib/functions/publish.ts'],

@@ -41,7 +41,7 @@ describe('the template', () => {
 
   test('gives every function Node 24 on arm64, its own role, its own log group with a retention, and traces', () => {
     const functions = propertiesOf(hub, 'AWS::Lambda::Function');
-    expect(functions).toHaveLength(9);
+    expect(functions).toHaveLength(10);
     for (const one of functions) {
       expect(one).toMatchObject({
         Runtime: 'nodejs24.x',
@@ -102,16 +102,18 @@ describe('the template', () => {
     const dead = queues.filter((queue) => !('RedrivePolicy' in queue));
     expect(queues.filter((queue) => 'RedrivePolicy' in queue)).toMatchObject([
       { RedrivePolicy: { maxReceiveCount: 6 }, VisibilityTimeout: 150 },
+      { RedrivePolicy: { maxReceiveCount: 10 }, VisibilityTimeout: 360, MessageRetentionPeriod: 1_209_600 },
       { RedrivePolicy: { maxReceiveCount: 10 }, VisibilityTimeout: 120, MessageRetentionPeriod: 1_209_600 },
       { RedrivePolicy: { maxReceiveCount: 600 }, VisibilityTimeout: 60, MessageRetentionPeriod: 1_209_600 },
     ]);
-    expect(dead).toMatchObject(Array(3).fill({ MessageRetentionPeriod: 1_209_600 }));
+    expect(dead).toMatchObject(Array(4).fill({ MessageRetentionPeriod: 1_209_600 }));
     const alarms = propertiesOf(hub, 'AWS::CloudWatch::Alarm');
     const names = alarms
       .map(({ AlarmName }) => String(AlarmName))
       .filter((name) => /HasDeadLetters$/.test(name));
     expect(names).toEqual([
       'tidings-dev-hub/Hints/Push/HasDeadLetters',
+      'tidings-dev-hub/Folds/Fold/HasDeadLetters',
       'tidings-dev-hub/WebhookQueues/Dispatch/HasDeadLetters',
       'tidings-dev-hub/WebhookQueues/Deliver/HasDeadLetters',
     ]);
@@ -119,17 +121,25 @@ describe('the template', () => {
       ...propertiesOf(hub, 'AWS::SQS::QueuePolicy'),
       ...propertiesOf(hub, 'AWS::SNS::TopicPolicy'),
     ];
-    expect(policies).toHaveLength(7);
+    expect(policies).toHaveLength(9);
     for (const policy of policies) expect(JSON.stringify(policy)).toContain('"aws:SecureTransport":"false"');
   });
 
-  test('gives hints to the push and to dispatch, and bounds how many batches run at a time', () => {
+  test('gives hints to the push and to dispatch, those of keyed channels to the fold, and bounds how many batches run at a time', () => {
     const subscriptions = propertiesOf(hub, 'AWS::SNS::Subscription');
-    expect(subscriptions).toMatchObject(Array(2).fill({ Protocol: 'sqs', RawMessageDelivery: true }));
+    expect(subscriptions).toMatchObject(Array(3).fill({ Protocol: 'sqs', RawMessageDelivery: true }));
+    // Hints of plain channels cost the fold nothing.
+    const filters = subscriptions.map(({ FilterPolicy }) => FilterPolicy);
+    expect(filters).toEqual([undefined, { keyed: [{ exists: true }] }, undefined]);
     const sources = propertiesOf(hub, 'AWS::Lambda::EventSourceMapping');
     expect(sources).toMatchObject(
-      [50, 20, 50].map((MaximumConcurrency) => ({
-        BatchSize: 10,
+      [
+        [50, 10],
+        [2, 1_000],
+        [20, 10],
+        [50, 10],
+      ].map(([MaximumConcurrency, BatchSize]) => ({
+        BatchSize,
         FunctionResponseTypes: ['ReportBatchItemFailures'],
         ScalingConfig: { MaximumConcurrency },
       })),
@@ -143,7 +153,8 @@ describe('the template', () => {
         Environment: { Variables: { POSTS_IN_FLIGHT: '256', POSTS_PER_SECOND: '10000' } },
       },
     ]);
-    expect([...timed(20), ...timed(50)]).toMatchObject([
+    expect([...timed(20), ...timed(50), ...timed(60)]).toMatchObject([
+      { RecursiveLoop: 'Allow' },
       { RecursiveLoop: 'Allow' },
       { RecursiveLoop: 'Allow' },
     ]);
@@ -227,7 +238,7 @@ describe('the template', () => {
     const stage = templatesOf(context);
     for (const one of propertiesOf(stage.hub, 'AWS::Lambda::Function')) {
       // Functions behind queues have no callers, so they have no access to token keys.
-      if ([20, 25, 50].includes(Number(one.Timeout))) continue;
+      if ([20, 25, 50, 60].includes(Number(one.Timeout))) continue;
       expect(one).toMatchObject({
         Environment: {
           Variables: {

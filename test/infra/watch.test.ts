@@ -208,6 +208,7 @@ test('the functions emit metrics under the names that alarms and the dashboard u
     'Publish',
     'Socket',
     'Push',
+    'Fold',
     'Read',
     'Hold',
     'Stream',

@@ -151,6 +151,7 @@ export function channelOf(item: Readonly<Record<string, unknown>>): Channel {
     name: textOf(item, 'channel'),
     streamId: textOf(item, 'streamId'),
     contentType: textOf(item, 'contentType'),
+    streamKey: optional('streamKey', textOf),
     next: numberOf(item, 'next'),
     origin: numberOf(item, 'origin'),
     floor: numberOf(item, 'floor'),

@@ -32,6 +32,8 @@ export function reservation(claim: Claim): Omit<Update, 'key'> {
   if (claim.contentType !== undefined) {
     checks.push('mediaType = :mediaType');
     values[':mediaType'] = mediaType(claim.contentType);
+    checks.push(claim.streamKey === undefined ? 'attribute_not_exists(streamKey)' : 'streamKey = :streamKey');
+    if (claim.streamKey !== undefined) values[':streamKey'] = claim.streamKey;
   }
   if (claim.seq !== undefined) addSeq(claim, claim.seq, { checks, sets, values });
   if (claim.close) {
@@ -67,8 +69,9 @@ function addFresh(
   close: boolean,
   { sets, values }: Pick<Expressions, 'sets' | 'values'>,
 ): void {
-  const { streamId, contentType, origin, floor, floorAt, keptUntil, producers } = fresh;
-  const type = { contentType, mediaType: mediaType(contentType) };
+  const { streamId, contentType, streamKey, origin, floor, floorAt, keptUntil, producers } = fresh;
+  const key = streamKey === undefined ? {} : { streamKey };
+  const type = { contentType, mediaType: mediaType(contentType), ...key };
   const born = { streamId, ...type, origin, floor, floorAt, keptUntil, producers };
   for (const [name, value] of Object.entries(close ? born : { ...born, closed: false })) {
     sets.push(`${name} = if_not_exists(${name}, :fresh_${name})`);

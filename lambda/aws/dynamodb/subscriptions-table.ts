@@ -147,7 +147,7 @@ export function subscriptionsInDynamoDb(client: DocumentClient, table: string): 
  * `+{backoffs}@{backoffUntil}`, then `~{term}`. All but the offset are optional. It is one text, so that a condition can compare
  * all of it at once.
  */
-const OWN_CURSOR = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?(?:~(\d+))?$/;
+const OWN_CURSOR = /^(\d{16}(?:_\d{16})?)(\?)?(?:\+(\d+)@(\d+))?(?:~(\d+))?$/;
 
 function cursorText({ at, isUnsure, backoffs, backoffUntil, term }: OwnCursor): string {
   const backoff = backoffs > 0 ? `+${backoffs}@${backoffUntil}` : '';
@@ -170,6 +170,7 @@ function subscriberOf(item: Item): Subscriber {
     until: numberOf(item, 'until'),
     allowedUntil: ifThere(item, 'allowedUntil', numberOf),
     joins: numberOf(item, 'joins'),
+    ...(item.isConflated === true ? { isConflated: true } : {}),
     ownCursors: mapOf(item, 'places', (map, channel) => cursorIn(textOf(map, channel))),
   };
 }

@@ -7,8 +7,8 @@ import { lookEnv, presenceEnv, rollEnv } from '../../env.ts';
 import { presenceCopy } from '../../hub/presence/presence-copy.ts';
 import type { MemberStore, Noting, Settling } from '../../hub/presence/presence-ports.ts';
 import type { DocumentClient } from '../calls/document-calls.ts';
-import { type LogSettings, logInAws } from '../compose-log.ts';
-import { type HintSettings, hintsInAws } from '../queues/send-hints.ts';
+import { type LogSettings, publishingInLog } from '../compose-log.ts';
+import type { HintSettings } from '../queues/send-hints.ts';
 import { looksBySqs } from './look-messages.ts';
 import { membersInDynamoDb, settleLeasesInDynamoDb } from './members-table.ts';
 
@@ -55,7 +55,7 @@ export function settlingInAws(
   settings: LogSettings & HintSettings & MembersSettings & { readonly PRESENCE_QUEUE_URL: string },
   client: DocumentClient,
 ): Settling {
-  const log = { ...logInAws(settings, client), hint: hintsInAws(settings) };
+  const log = publishingInLog(settings, client);
   return {
     members: membersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     looks: looksBySqs(settings.PRESENCE_QUEUE_URL),

@@ -66,12 +66,15 @@ export function hintsBySns(topicArn: string, clock: () => number = Date.now): Se
   return async (hint) => {
     if (clock() < busyUntil)
       throw new Refusal('unavailable', 'the topic was busy less than a second ago; retry');
-    const { channel } = hint;
+    const { channel, streamKey } = hint;
     const publish: PublishInput = {
       TopicArn: topicArn,
       Message: hintBody(hint),
-      // For the filter policies of a team's own subscriptions.
-      MessageAttributes: { channel: { DataType: 'String', StringValue: channel } },
+      // For filter policies: of a team's own subscriptions, and of the queue of the fold.
+      MessageAttributes: {
+        channel: { DataType: 'String', StringValue: channel },
+        ...(streamKey === undefined ? {} : { keyed: { DataType: 'String', StringValue: 'true' } }),
+      },
       MessageGroupId: groupOf(channel),
     };
     try {

@@ -5,8 +5,9 @@
  */
 
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
+import type { Reading } from '../keyed/read-keyed.ts';
 import { catchUp } from '../log/catch-up.ts';
-import type { Channel } from '../log/channel.ts';
+import { type Channel, NO_STREAM } from '../log/channel.ts';
 import { find, keepAlive } from '../log/lifecycle.ts';
 import type { Log } from '../log/log-ports.ts';
 import type { From, ReadResult } from '../log/read-log.ts';
@@ -39,6 +40,8 @@ export interface Hold {
   readonly wake: Wake;
   /** The timer of the wait. */
   readonly timer: Timer;
+  /** Reads a page; absent to read everything. */
+  readonly reading?: Reading | undefined;
 }
 
 /** Longest time for which a held reader relies on the wake, in milliseconds. Then it reads for itself. */
@@ -117,9 +120,9 @@ export async function holdAfter(
   }
 }
 
-async function readBatch({ log, wake, timer }: Hold, name: string, from: From): Promise<Batch> {
+async function readBatch({ log, wake, timer, reading }: Hold, name: string, from: From): Promise<Batch> {
   const [mark, asOf] = [wake.mark(), timer.now()];
-  return { ...(await catchUp(log, name, from)), mark, asOf };
+  return { ...(await catchUp(log, name, from, reading)), mark, asOf };
 }
 
 /** Returns true if a reader must be answered: there is something, or the store has more than was read. */
@@ -172,7 +175,7 @@ export async function readPastGaps<R extends ReadResult>(
 
 /** Returns true if the channel differs from what a reader saw. A channel that does not exist was seen without a stream. */
 export function hasChanged(seen: Channel, now: Channel | undefined): boolean {
-  const { streamId = 'none', next = 0, closed = false } = now ?? {};
+  const { streamId = NO_STREAM, next = 0, closed = false } = now ?? {};
   return streamId !== seen.streamId || next !== seen.next || closed !== seen.closed;
 }
 

@@ -46,7 +46,7 @@ export async function append(log: Publishing, request: AppendRequest): Promise<A
   const messages = messagesOfRequest(request, log.clock());
   // Without a producer the id is new: it tells a second attempt of the client from another request.
   const id = request.producer ? entryIdOf(request.producer) : log.newId();
-  const identified = { ...request, id };
+  const identified = { ...request, id, messages };
   const claimed = await claim(log, identified);
   const { kind, channel, slot } = claimed;
   const lastSeq = kind === 'repeat' ? claimed.lastSeq : request.producer?.seq;
@@ -56,7 +56,8 @@ export async function append(log: Publishing, request: AppendRequest): Promise<A
   const nextOffset = written ? offsetAfter(written) : tailOffset(channel);
   const entry = written && hintedEntry(channel, written, messages);
   // Also for a repetition: the first attempt may have failed at this very step.
-  await log.hint({ channel: channel.name, offset: nextOffset, isClosing: channel.closed, entry });
+  const { name, closed, streamKey } = channel;
+  await log.hint({ channel: name, offset: nextOffset, isClosing: closed, streamKey, entry });
   const count = isEmpty || kind === 'repeat' ? 0 : messages.length;
   return { closed: channel.closed, lastSeq, count, nextOffset };
 }

@@ -16,6 +16,9 @@ export const JSON_MEDIA_TYPE = 'application/json';
 /** The content type of a channel whose creator named none (Durable Streams §5.1). */
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
+/** The stream of a channel that does not exist, for readers that come before it. */
+export const NO_STREAM = 'none';
+
 /** The stored state of a channel. */
 export interface Channel {
   /** The name by which callers know it. */
@@ -24,6 +27,8 @@ export interface Channel {
   readonly streamId: string;
   /** As its creator wrote it. Comparisons use the media type. */
   readonly contentType: string;
+  /** The JSON Pointers of its key (PROTOCOL.md §4.8), separated by commas; undefined for a plain channel. */
+  readonly streamKey: string | undefined;
   /** The first slot that no publish has claimed. */
   readonly next: number;
   /** The first slot of this life of the channel. */
@@ -70,15 +75,17 @@ export const isJson = (contentType: string): boolean => mediaType(contentType) =
 /** Returns a channel as it is at its creation. @param now milliseconds since 1970 */
 export function newChannel(
   { newId, retentionMs }: { readonly newId: () => string; readonly retentionMs: number },
-  wanted: Pick<Channel, 'name' | 'contentType' | 'ttlSeconds' | 'expiresAt'>,
+  wanted: Pick<Channel, 'name' | 'contentType' | 'ttlSeconds' | 'expiresAt'> &
+    Partial<Pick<Channel, 'streamKey'>>,
   now: number,
 ): Channel {
   const origin = originAt(now);
-  const { name, contentType, ttlSeconds, expiresAt } = wanted;
+  const { name, contentType, streamKey, ttlSeconds, expiresAt } = wanted;
   return {
     name,
     streamId: newId(),
     contentType,
+    streamKey,
     next: origin,
     origin,
     floor: origin,

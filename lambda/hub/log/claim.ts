@@ -6,9 +6,10 @@
 import { Refusal } from '../../../protocol/errors.ts';
 import { STREAM_CLOSED, STREAM_NEXT_OFFSET } from '../../../protocol/headers.ts';
 import { MAX_PRODUCERS } from '../../../protocol/limits.ts';
+import { haveKey, requireKey } from '../keyed/stream-key.ts';
 import { type Channel, channelNotFound, isAlive, mediaType, newChannel, tailOffset } from './channel.ts';
-import { isTombstone } from './entry.ts';
-import type { Claim, Log } from './log-ports.ts';
+import { isTombstone, type Messages } from './entry.ts';
+import type { Claim, Log, Publishing } from './log-ports.ts';
 import type { Stamp } from './messages.ts';
 import {
   epochMark,
@@ -26,6 +27,8 @@ export interface AppendRequest {
   readonly channel: string;
   /** Undefined for closing without a message, which every channel accepts. */
   readonly contentType: string | undefined;
+  /** The key of the channel that the first publish creates. Only the hub itself sets it, for channels of its own. */
+  readonly streamKey?: string | undefined;
   /** The Stream-Seq. */
   readonly seq: string | undefined;
   /** True to close the channel after the messages. */
@@ -38,8 +41,13 @@ export interface AppendRequest {
   readonly stamp?: Stamp | undefined;
 }
 
-/** A request with the id of its entry. The id is the same for every attempt at the same publish, where that can be known. */
-export type IdentifiedRequest = AppendRequest & { readonly id: string };
+/** A request with its messages, and the id of its entry. */
+export interface IdentifiedRequest extends AppendRequest {
+  /** The same for every attempt at the same publish, where that can be known. */
+  readonly id: string;
+  /** The messages as they are to be stored. */
+  readonly messages: Messages;
+}
 
 /** A claim that was granted, now or to an earlier attempt. */
 export interface Claimed {
@@ -54,10 +62,10 @@ export interface Claimed {
 }
 
 /**
- * The reason for a refusal can be gone when the channel is read: it was created, has expired, or has begun an epoch. Each further
- * attempt needs another such accident.
+ * The reason for a refusal can be gone when the channel is read: it was created, has expired, has begun an epoch, or its key was not
+ * known. Each further attempt needs another such accident.
  */
-const MAX_ATTEMPTS = 4;
+const MAX_ATTEMPTS = 5;
 
 /**
  * The type that `curl -d` and HTML forms send by default. In implicit mode the first publish creates the channel. So a forgotten
@@ -67,18 +75,19 @@ const FORM = 'application/x-www-form-urlencoded';
 
 /**
  * Claims the next slot; without a content type it only closes the channel.
- * @throws Refusal channel_not_found, channel_closed, content_type_mismatch, sequence_regression, stale_producer,
+ * @throws Refusal channel_not_found, channel_closed, content_type_mismatch, bad_key, sequence_regression, stale_producer,
  *   producer_gap, too_many_producers, bad_request, unavailable
  */
-export async function claim(log: Log, request: IdentifiedRequest): Promise<Claimed> {
+export async function claim(log: Publishing, request: IdentifiedRequest): Promise<Claimed> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const wanted = { ...claimOf(log, request), fresh: freshFor(log, request) };
+    const streamKey = likelyKey(log, request);
+    const wanted = { ...claimOf(log, request), streamKey, fresh: freshFor(log, request) };
     const channel = await log.channels.reserve(wanted);
     if (channel) {
       const slot = wanted.slots === 0 ? undefined : channel.next - 1;
       return { kind: 'granted', channel, slot, lastSeq: undefined };
     }
-    const earlier = await explain(log, wanted);
+    const earlier = await explain(log, wanted, request.messages);
     if (earlier) return earlier;
   }
   throw tooMuchChange();
@@ -99,7 +108,13 @@ export async function claimAgain(
   const [there] = entries;
   if (there?.slot !== sealed || !isTombstone(there)) throw sequenceRegression(request.seq);
   if (channel.closed) throw channelClosed(channel);
-  const claimed = await log.channels.reserve({ ...claimOf(log, request), slots: 1, replaces: sealed });
+  const { streamKey } = channel;
+  const claimed = await log.channels.reserve({
+    ...claimOf(log, request),
+    streamKey,
+    slots: 1,
+    replaces: sealed,
+  });
   if (!claimed) throw tooMuchChange();
   return claimed.next - 1;
 }
@@ -109,6 +124,7 @@ function claimOf(log: Log, request: IdentifiedRequest): Claim {
   const slots = request.contentType === undefined ? 0 : 1;
   return {
     ...request,
+    streamKey: undefined,
     slots,
     now,
     silentSince: silentSince(log, now),
@@ -117,15 +133,28 @@ function claimOf(log: Log, request: IdentifiedRequest): Claim {
   };
 }
 
+/**
+ * Returns the key that the channel probably has: the one that this process knows, if all messages have it. A claim with another key
+ * is refused, and then the channel is read.
+ */
+function likelyKey(log: Publishing, { channel, streamKey, messages }: IdentifiedRequest): string | undefined {
+  const known = streamKey ?? (log.streamKeys.get(channel) || undefined);
+  return known !== undefined && haveKey(known, messages) ? known : undefined;
+}
+
 function tooMuchChange(): Refusal {
   return new Refusal('unavailable', 'the channel changed while it was being written to; retry');
 }
 
 /** Returns the channel that the first publish creates in implicit mode. */
-function freshFor(log: Log, { channel: name, contentType, body }: AppendRequest): Channel | undefined {
+function freshFor(
+  log: Log,
+  { channel: name, contentType, streamKey, body }: AppendRequest,
+): Channel | undefined {
   if (log.channelCreation === 'explicit' || contentType === undefined) return undefined;
   if (isForm(contentType) || isMislabelled(contentType, body)) return undefined;
-  return newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, log.clock());
+  const wanted = { name, contentType, streamKey, ttlSeconds: undefined, expiresAt: undefined };
+  return newChannel(log, wanted, log.clock());
 }
 
 const isForm = (contentType: string): boolean => mediaType(contentType) === FORM;
@@ -154,7 +183,7 @@ function isMislabelled(contentType: string, body: Uint8Array): boolean {
 }
 
 /** Throws the reason why a claim was refused, or returns the earlier attempt; undefined if the next claim may be granted. */
-async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
+async function explain(log: Publishing, claim: Claim, messages: Messages): Promise<Claimed | undefined> {
   const channel = await log.channels.get(claim.channel);
   if (!channel || !isAlive(channel, claim.now)) {
     if (!claim.fresh) throw noChannel(log, claim);
@@ -166,6 +195,7 @@ async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
     const message = `the channel is ${channel.contentType}, the message is ${claim.contentType}`;
     throw new Refusal('content_type_mismatch', message);
   }
+  if (claim.slots === 1) learnKey(log, channel, messages);
   if (claim.producer) {
     const state = producerStateOf(claim.producer, channel.producers);
     if (state.kind === 'repeat') return { ...state, channel };
@@ -177,6 +207,13 @@ async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
     await log.channels.beginEpoch(channel, claim.now, claim.now + log.retentionMs);
   }
   return undefined;
+}
+
+/** Remembers the key of a channel for the next claim. @throws Refusal bad_key */
+function learnKey(log: Publishing, { name, streamKey }: Channel, messages: Messages): void {
+  requireKey(streamKey, messages);
+  // A process sees many plain channels, and they must not push out the keyed ones.
+  if (streamKey !== undefined || log.streamKeys.get(name)) log.streamKeys.set(name, streamKey ?? '');
 }
 
 function noChannel(log: Log, { contentType }: Claim): Refusal {

@@ -37,22 +37,24 @@ export interface Once {
  * @throws Refusal key_reused if that was another request, and those of `append`
  */
 export async function appendOnce(log: Publishing, request: AppendRequest, once: Once): Promise<Appended> {
-  const { entry, ...done } = await appendOrConfirm(log, request, once);
-  await log.hint({ channel: request.channel, offset: done.nextOffset, isClosing: done.closed, entry });
+  const { entry, streamKey, ...done } = await appendOrConfirm(log, request, once);
+  const { nextOffset: offset, closed: isClosing } = done;
+  await log.hint({ channel: request.channel, offset, isClosing, streamKey, entry });
   return done;
 }
 
 /** A publish with its hint's entry. */
 interface Hinted extends Appended {
   readonly entry?: HintedEntry | undefined;
+  readonly streamKey: string | undefined;
 }
 
-async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Promise<Hinted> {
+async function appendOrConfirm(log: Publishing, request: AppendRequest, once: Once): Promise<Hinted> {
   const messages = messagesOfRequest(request, log.clock());
   // "#" is in no channel name, so no two channels share a key.
   const key = `${request.channel}#${once.key}`;
   const content: EntryContent = { messages, id: `key:${once.fingerprint}:${once.key}` };
-  const identified = { ...request, id: content.id };
+  const identified = { ...request, id: content.id, messages };
   const earlier = await log.keys.get(key, log.clock());
   if (earlier) return await confirm(log, identified, once, key, earlier, content);
 
@@ -102,7 +104,7 @@ async function confirm(
   key: string,
   earlier: KeyRecord,
   content: EntryContent,
-): Promise<Appended> {
+): Promise<Hinted> {
   if (earlier.fingerprint !== fingerprint) {
     throw new Refusal('key_reused', 'the Idempotency-Key came with another request before');
   }
@@ -140,9 +142,10 @@ async function abandon(log: Log, channel: Channel, slot: number): Promise<void> 
   await log.entries.put(channel.streamId, tombstone(slot, { time, expiresAt: time + log.retentionMs }));
 }
 
-const appended = (channel: Channel, nextOffset: string, count: number): Appended => ({
+const appended = (channel: Channel, nextOffset: string, count: number): Hinted => ({
   nextOffset,
   closed: channel.closed,
+  streamKey: channel.streamKey,
   lastSeq: undefined,
   count,
 });

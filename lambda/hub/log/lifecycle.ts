@@ -3,6 +3,8 @@
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
+import { channelOfPresence } from '../../../protocol/presence.ts';
+import { requireKey } from '../keyed/stream-key.ts';
 import {
   aliveUntil,
   type Channel,
@@ -10,6 +12,7 @@ import {
   isAlive,
   JSON_MEDIA_TYPE,
   mediaType,
+  NO_STREAM,
   newChannel,
   tailOffset,
 } from './channel.ts';
@@ -22,6 +25,8 @@ export interface CreateRequest {
   readonly channel: string;
   /** Content type of its messages. */
   readonly contentType: string;
+  /** The JSON Pointers of its key (`parseStreamKey`); undefined for a plain channel. */
+  readonly streamKey?: string | undefined;
   /** Seconds without a read or a write after which it expires; undefined for no such limit. */
   readonly ttlSeconds: number | undefined;
   /** Fixed time at which it expires, in RFC 3339; undefined for none. */
@@ -49,26 +54,32 @@ export interface Created {
  *
  * The messages are written before the channel that makes them reachable. A crash between the two leaves an entry that no reader
  * sees. In the other order it would leave an empty channel, and a retry would answer 200 without the messages.
- * @throws Refusal channel_exists, bad_json, too_large, reserved_member, unavailable
+ * @throws Refusal channel_exists, bad_json, too_large, reserved_member, bad_key, unavailable
  */
 export async function create(log: Publishing, request: CreateRequest): Promise<Created> {
   const created = await createOrFind(log, request);
   const { channel } = created;
   // A subscriber may have come before the channel. A channel that is empty and open has nothing to say.
   if (channel.next > channel.origin || channel.closed)
-    await log.hint({ channel: channel.name, offset: tailOffset(channel), isClosing: channel.closed });
+    await log.hint({
+      channel: channel.name,
+      offset: tailOffset(channel),
+      isClosing: channel.closed,
+      streamKey: channel.streamKey,
+    });
   return created;
 }
 
 async function createOrFind(log: Log, request: CreateRequest): Promise<Created> {
   const now = log.clock();
-  const { channel: name, contentType, ttlSeconds, expiresAt } = request;
-  const empty = newChannel(log, { name, contentType, ttlSeconds, expiresAt }, now);
+  const { channel: name, contentType, streamKey, ttlSeconds, expiresAt } = request;
+  const empty = newChannel(log, { name, contentType, streamKey, ttlSeconds, expiresAt }, now);
   const wanted = { ...empty, closed: request.close };
   const existing = await log.channels.get(name);
   if (existing && isAlive(existing, now)) return sameOrRefuse(existing, wanted);
 
   const messages = stamped(parseMessages(contentType, request.body), request.stamp, now);
+  requireKey(streamKey, messages);
   const channel = { ...wanted, next: wanted.origin + (messages.length > 0 ? 1 : 0) };
   if (messages.length > 0) {
     const entry = {
@@ -89,13 +100,14 @@ async function createOrFind(log: Log, request: CreateRequest): Promise<Created> 
 function sameOrRefuse(existing: Channel, wanted: Channel): Created {
   const same =
     mediaType(existing.contentType) === mediaType(wanted.contentType) &&
+    existing.streamKey === wanted.streamKey &&
     existing.closed === wanted.closed &&
     existing.ttlSeconds === wanted.ttlSeconds &&
     instant(existing.expiresAt) === instant(wanted.expiresAt);
   if (!same)
     throw new Refusal(
       'channel_exists',
-      'the channel exists with another content type or lifetime, or is closed and should not be',
+      'the channel exists with another content type, key or lifetime, or is closed and should not be',
     );
   return { created: false, channel: existing, count: 0 };
 }
@@ -112,14 +124,16 @@ export async function find(log: Log, name: string): Promise<Channel> {
   const now = log.clock();
   const channel = await log.channels.get(name);
   if (channel && isAlive(channel, now)) return channel;
-  if (log.channelCreation === 'explicit') throw channelNotFound();
+  // Only the hub creates presence channels, and readers may come before the first member.
+  const mustExist = log.channelCreation === 'explicit' && channelOfPresence(name) === undefined;
+  if (mustExist) throw channelNotFound();
   const contentType = JSON_MEDIA_TYPE;
   const unpublished = newChannel(
     log,
     { name, contentType, ttlSeconds: undefined, expiresAt: undefined },
     now,
   );
-  return { ...unpublished, streamId: 'none', next: 0, origin: 0, floor: 0 };
+  return { ...unpublished, streamId: NO_STREAM, next: 0, origin: 0, floor: 0 };
 }
 
 /** Returns a page of the channels below a prefix that have not expired. @throws Refusal unavailable */
@@ -142,10 +156,19 @@ export async function keepAlive(log: Log, channel: Channel): Promise<void> {
   if (until !== undefined) await log.channels.touch(channel, until, now);
 }
 
-/** Deletes the channel. @throws Refusal channel_not_found */
-export async function remove(log: Log, name: string): Promise<void> {
+/**
+ * Deletes the channel.
+ * @param before is called with the channel before it is deleted
+ * @throws Refusal channel_not_found
+ */
+export async function remove(
+  log: Log,
+  name: string,
+  before: (channel: Channel) => Promise<void> = async () => {},
+): Promise<void> {
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) throw channelNotFound();
+  await before(channel);
   // The store compares the stream: a deletion that is carried out late must not delete a new channel of the name.
   await log.channels.remove(channel);
 }

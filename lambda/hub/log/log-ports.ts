@@ -2,6 +2,8 @@
  * The ports of the log: stores, clock and ids. The domain has no clock and no randomness of its own, and knows nothing of AWS.
  * @module
  */
+import type { Recent } from '../bounded-map.ts';
+import type { SnapshotStore } from '../keyed/snapshot-ports.ts';
 import type { Channel } from './channel.ts';
 import type { Entry, HintedEntry } from './entry.ts';
 import type { Producer, SilentProducer } from './producer.ts';
@@ -20,6 +22,8 @@ export interface Claim {
   readonly id: string;
   /** Granted only if its media type is that of the channel; undefined fits every channel. */
   readonly contentType: string | undefined;
+  /** Granted only if this is the key of the channel, and undefined only if it has none. It is not compared without a content type. */
+  readonly streamKey: string | undefined;
   /** Granted only if it is above the last one, compared by bytes. */
   readonly seq: string | undefined;
   /** True to close the channel. Every claim is granted only while the channel is open. */
@@ -135,6 +139,8 @@ export type SendHint = (hint: {
   readonly channel: string;
   readonly offset: string;
   readonly isClosing: boolean;
+  /** The key of a keyed channel, whose newest messages are to be folded. */
+  readonly streamKey?: string | undefined;
   /** The entry that ends at `offset`, if a receiver may show it without a look at the log (`hintedEntry` in append.ts). */
   readonly entry?: HintedEntry | undefined;
 }) => Promise<void>;
@@ -143,6 +149,8 @@ export type SendHint = (hint: {
 export interface Publishing extends Log {
   /** Sends hints. */
   readonly hint: SendHint;
+  /** Channel → its key as this process has seen it last; empty for a channel without a key. A claim checks it. */
+  readonly streamKeys: Recent<string>;
 }
 
 /** Everything that an operation on the log needs. */
@@ -153,6 +161,8 @@ export interface Log {
   readonly entries: EntryStore;
   /** The store of Idempotency-Keys. */
   readonly keys: KeyStore;
+  /** The store of snapshots of keyed channels. */
+  readonly snapshots: SnapshotStore;
   /** The clock, in milliseconds since 1970. */
   readonly clock: Clock;
   /** Makes ids of streams, entries and owners. */

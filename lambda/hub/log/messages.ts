@@ -115,7 +115,7 @@ function splitJson(text: string): string[] {
 }
 
 /** Returns the raw text of each element of a valid JSON array. */
-function elementsOf(array: string): string[] {
+export function elementsOf(array: string): string[] {
   const elements: string[] = [];
   let depth = 0;
   let start = 1;

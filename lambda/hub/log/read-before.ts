@@ -4,27 +4,25 @@
  */
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import { readingOf } from '../keyed/read-keyed.ts';
 import type { Channel } from './channel.ts';
 import type { Age, Log } from './log-ports.ts';
-import {
-  type From,
-  limited,
-  MAX_SEALS_PER_READ,
-  positionIn,
-  type ReadResult,
-  read,
-  seal,
-} from './read-log.ts';
+import { type From, limited, MAX_SEALS_PER_READ, positionIn, type ReadResult, seal } from './read-log.ts';
 import { nothingHasLeft } from './retention.ts';
 import { type Walked, walkBack } from './walk-back.ts';
 
+/** A read from a start on. */
+export interface ReadOn {
+  readonly from: From;
+  /** The most messages; undefined for as many as an answer can have. */
+  readonly limit: number | undefined;
+  /** True to leave out values that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
+}
+
 /** A read that is answered at once: from a start on, or the messages before an offset. */
 export type ReadRequest =
-  | {
-      readonly from: From;
-      /** The most messages; undefined for as many as an answer can have. */
-      readonly limit: number | undefined;
-    }
+  | ReadOn
   | {
       /** The messages end here; `now` is the end of what is stored. */
       readonly before: Position | 'now';
@@ -32,14 +30,14 @@ export type ReadRequest =
       readonly limit: number;
     };
 
-/** Reads once. @throws Refusal offset_gone, bad_offset, unavailable */
+/** Reads once. @throws Refusal offset_gone, bad_offset, bad_request, unavailable */
 export async function readOnce(
   log: Log,
   channel: Channel,
   request: ReadRequest,
 ): Promise<ReadResult & Partial<ReadBefore>> {
   if ('before' in request) return await readBefore(log, channel, request.before, request.limit);
-  return limited(await read(log, channel, request.from), request.limit);
+  return limited(await readingOf(request.isConflated)(log, channel, request.from), request.limit);
 }
 
 /** The result of a read that goes back. */

@@ -16,7 +16,15 @@ import { walkBack } from './walk-back.ts';
  * Where a read starts: `beginning` is the oldest message that is kept, `now` is after the newest. `last` is a number of messages
  * before the end. `since` is a time in milliseconds since 1970: the first message that was published then or later.
  */
-export type From = 'beginning' | 'now' | Position | { readonly last: number } | { readonly since: number };
+export type LogStart =
+  | 'beginning'
+  | 'now'
+  | Position
+  | { readonly last: number }
+  | { readonly since: number };
+
+/** Where a request starts: also at the newest message of each key (lambda/hub/keyed/read-keyed.ts). */
+export type From = LogStart | 'latest';
 
 /** Returns true for a position: every other start means another message a moment later. */
 export const isPosition = (from: From): from is Position => typeof from === 'object' && 'entry' in from;
@@ -28,7 +36,7 @@ export interface ReadResult {
   /** Position from which the next read goes on. */
   readonly next: Position;
   /** The entries by slot; `first` is the index of their first message in the whole entry. */
-  readonly entries: readonly (Pick<Entry, 'slot' | 'messages' | 'time'> & { readonly first: number })[];
+  readonly entries: readonly ReadEntry[];
   /** The messages of all entries. */
   readonly messages: Messages;
   /** True if nothing more is stored. False before a gap: messages beyond it were acknowledged. */
@@ -37,6 +45,22 @@ export interface ReadResult {
   readonly closed: boolean;
   /** True if it ends before a gap that is too young to be sealed. */
   readonly isGap: boolean;
+  /** True if values were left out that newer ones of the same key have replaced. */
+  readonly isConflated?: boolean;
+}
+
+/** An entry, or a part of it, as a read returns it. */
+export interface ReadEntry extends Pick<Entry, 'slot' | 'messages' | 'time'> {
+  /** Index of the first message in the whole entry. */
+  readonly first: number;
+  /** Position after the last message; absent for the next slot. */
+  readonly end?: Position;
+}
+
+/** Returns the position after the message `nth` of an entry. */
+export function positionAfter({ slot, first, messages, end }: ReadEntry, nth: number): Position {
+  if (nth < messages.length - 1) return { entry: slot, index: first + nth + 1 };
+  return end ?? { entry: slot + 1, index: 0 };
 }
 
 /** Gaps that one read seals before it returns what it has. Each costs a write and a read. */
@@ -46,7 +70,7 @@ export const MAX_SEALS_PER_READ = 20;
  * Reads at most one page of the store. It returns no message before which another may still appear.
  * @throws Refusal offset_gone if part of what was asked for has left the log, or never was in it; bad_offset
  */
-export async function read(log: Log, channel: Channel, from: From): Promise<ReadResult> {
+export async function read(log: Log, channel: Channel, from: LogStart): Promise<ReadResult> {
   const tail: Position = { entry: channel.next, index: 0 };
   if (from === 'now')
     return {
@@ -127,9 +151,12 @@ export async function seal(
 
 /**
  * Returns the position of an offset in this channel. The zero offset is the beginning of every channel.
- * @throws Refusal offset_gone for an offset of a former channel of the name, or that is no longer kept
+ * @throws Refusal offset_gone for an offset of a former channel of the name, or that is no longer kept; bad_offset for one between
+ *   pages of the newest messages
  */
 export function positionIn(channel: Channel, from: Position): Position {
+  if (from.foldEnd)
+    throw new Refusal('bad_offset', `offset ${formatOffset(from)} is only for reads of the newest messages`);
   const isZero = from.entry === BEGINNING.entry && from.index === BEGINNING.index;
   const position = isZero ? { entry: channel.origin, index: 0 } : from;
   const { entry, index } = position;
@@ -228,12 +255,10 @@ export function limited(result: ReadResult, most: number | undefined): ReadResul
   let { next } = result;
   const entries = result.entries.flatMap((entry) => {
     if (left === 0) return [];
-    const { slot, first } = entry;
     const messages = entry.messages.slice(0, left);
     left -= messages.length;
-    const isWhole = messages.length === entry.messages.length;
-    next = isWhole ? { entry: slot + 1, index: 0 } : { entry: slot, index: first + messages.length };
-    return [{ ...entry, messages }];
+    next = positionAfter(entry, messages.length - 1);
+    return [{ ...entry, messages, end: next }];
   });
   const messages = result.messages.slice(0, most);
   return { ...result, entries, messages, next, upToDate: false, closed: false, isGap: false };

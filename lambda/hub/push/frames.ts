@@ -7,7 +7,7 @@ import { FRAME_BYTES, MAX_POST_BYTES } from '../../../protocol/limits.ts';
 import { formatOffset, isBefore, type Position } from '../../../protocol/offset.ts';
 import type { Channel } from '../log/channel.ts';
 import { bodyKindOf, wireText } from '../log/messages.ts';
-import type { ReadResult } from '../log/read-log.ts';
+import { positionAfter, type ReadResult } from '../log/read-log.ts';
 
 /** One WebSocket message with messages of a channel. */
 export interface Frame {
@@ -56,7 +56,9 @@ const bytesOf = (text: string): number => encoder.encode(text).byteLength;
  */
 export function pack(channel: FramedChannel, result: ReadResult, from: Position, packing: Packing): Packed {
   const { pattern, limit, isByEntry, most } = packing;
-  const envelope = bytesOf(withClosed(frameText(channel, pattern, from, from, '')));
+  const about = { channel, pattern, isConflated: result.isConflated === true };
+  // No offset of the page is longer than that of its beginning.
+  const envelope = bytesOf(withClosed(frameText(about, from, from, '')));
   const frames: Frame[] = [];
   const end = () => frames.at(-1)?.next ?? from;
   let batch: string[] = [];
@@ -64,12 +66,13 @@ export function pack(channel: FramedChannel, result: ReadResult, from: Position,
   let after = from;
   const close = (isOmitted = false): void => {
     if (batch.length === 0 && !isOmitted) return;
-    const text = frameText(channel, pattern, end(), after, isOmitted ? undefined : batch.join(','));
+    const text = frameText(about, end(), after, isOmitted ? undefined : batch.join(','));
     frames.push({ from: end(), next: after, text, count: batch.length });
     batch = [];
     bytes = envelope;
   };
-  for (const { slot, first, messages } of result.entries) {
+  for (const entry of result.entries) {
+    const { slot, first, messages } = entry;
     const texts = messages.map((message) => wireText(channel.contentType, message));
     const sizes = texts.map((text) => bytesOf(text) + 1);
     if (isByEntry || bytes + sizes.reduce((sum, size) => sum + size, 0) > FRAME_BYTES) close();
@@ -79,8 +82,7 @@ export function pack(channel: FramedChannel, result: ReadResult, from: Position,
       const isPast = limit !== undefined && !isBefore(here, limit);
       if (isPast || bytes + size > FRAME_BYTES) close();
       if (isPast || frames.length >= most) return { frames, end: end(), isAll: false };
-      const isLast = at === texts.length - 1;
-      after = isLast ? { entry: slot + 1, index: 0 } : { entry: slot, index: here.index + 1 };
+      after = positionAfter(entry, at);
       if (envelope + size > MAX_POST_BYTES) close(true);
       else {
         batch.push(text);
@@ -90,29 +92,45 @@ export function pack(channel: FramedChannel, result: ReadResult, from: Position,
   }
   const isAll = batch.length === 0 || frames.length < most;
   if (isAll) close();
+  // A read of the newest messages that finds none still brings its reader to the end of the read.
+  if (isAll && from.foldEnd && frames.length === 0)
+    frames.push(emptyFrame(channel, pattern, from, result.next));
   return { frames, end: end(), isAll };
 }
 
 /** Returns a frame without a message. */
-export function emptyFrame(channel: FramedChannel, pattern: string, at: Position): Frame {
-  return { from: at, next: at, text: frameText(channel, pattern, at, at, ''), count: 0 };
+export function emptyFrame(
+  channel: FramedChannel,
+  pattern: string,
+  from: Position,
+  next: Position = from,
+): Frame {
+  return { from, next, text: frameText({ channel, pattern, isConflated: false }, from, next, ''), count: 0 };
 }
 
 /** Returns the text of a frame with the member that says that the channel is closed. */
 export const withClosed = (text: string): string => `${text.slice(0, -1)},"closed":true}`;
+
+/** What a frame is about. */
+interface FrameSubject {
+  readonly channel: FramedChannel;
+  readonly pattern: string;
+  /** True if messages between `from` and `next` were left out. */
+  readonly isConflated: boolean;
+}
 
 /**
  * Joins the text by hand, since messages are kept as the text that was published. No name and no offset needs escaping.
  * @param batch the messages, joined by commas; undefined to leave them out
  */
 function frameText(
-  { name, contentType }: FramedChannel,
-  pattern: string,
+  { channel: { name, contentType }, pattern, isConflated }: FrameSubject,
   from: Position,
   next: Position,
   batch: string | undefined,
 ): string {
   const by = pattern === name ? '' : `,"pattern":"${pattern}"`;
+  const range = `"from":"${formatOffset(from)}","next":"${formatOffset(next)}"${isConflated ? ',"conflated":true' : ''}`;
   const messages = batch === undefined ? '"omitted":true' : `"${bodyKindOf(contentType)}":[${batch}]`;
-  return `{"type":"messages","channel":"${name}"${by},"from":"${formatOffset(from)}","next":"${formatOffset(next)}",${messages}}`;
+  return `{"type":"messages","channel":"${name}"${by},${range},${messages}}`;
 }

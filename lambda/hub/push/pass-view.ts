@@ -4,6 +4,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, isBefore, isSame, type Position } from '../../../protocol/offset.ts';
+import { readingOf } from '../keyed/read-keyed.ts';
 import type { Channel } from '../log/channel.ts';
 import { type ReadResult, read } from '../log/read-log.ts';
 import { startSince } from '../log/start-since.ts';
@@ -31,7 +32,7 @@ export interface Ownership {
   readonly cursor: Cursor;
   /** True in the first pass after an owner that did not let go: its last writes may still be under way. */
   readonly isTakeover: boolean;
-  /** Pages that have been read and not posted yet, by the offset at which it begins. */
+  /** Pages that have been read and not posted yet (`pageKey`). */
   readonly pages: Map<string, ReadResult>;
   /** Time after which the lease is too close to its end for another post, in milliseconds since 1970. */
   readonly postUntil: number;
@@ -75,7 +76,9 @@ export async function viewOf(push: Push, channel: Channel, ownership: Ownership)
     const begin = await beginningOf(push, channel, cursor, seen.atHead);
     return begin || !page ? { ...seen, page: undefined, begin } : { ...seen, page };
   }
-  const [foremost] = seen.behind.map(({ own }) => own.at).sort((a, b) => (isBefore(a, b) ? 1 : -1));
+  // A read of the newest messages ends in the log, and only there a head can begin.
+  const places = seen.behind.map(({ own }) => own.at.foldEnd ?? own.at);
+  const [foremost] = places.sort((a, b) => (isBefore(a, b) ? 1 : -1));
   // The head never moves back: a member in backoff may have received something up to it, and must not join before that.
   const isBehindHead = foremost && delivered && isBefore(foremost, delivered);
   if (isBehindHead) return { ...seen, page };
@@ -130,22 +133,30 @@ export async function readFrom(
   found: Channel,
   { pages }: Ownership,
   from: Position,
+  isConflated = false,
 ): Promise<ReadResult> {
-  const cached = pages.get(formatOffset(from));
+  const cached = pages.get(pageKey(from, isConflated));
   if (cached) return cached;
   // A member may be further than the channel was when it was looked up.
-  const isAhead = from.entry > found.next;
+  const isAhead = from.entry > found.next || (from.foldEnd?.entry ?? 0) > found.next;
   const channel = (isAhead && (await push.log.channels.get(found.name))) || found;
   try {
     // The zero offset keeps its name: nothing lies between it and the beginning.
-    return { ...(await read(push.log, channel, from)), from };
+    return { ...(await readingOf(isConflated)(push.log, channel, from)), from };
   } catch (error) {
     // One position that is gone, or never was, must not stop the other members.
-    const isGone = error instanceof Refusal && ['offset_gone', 'bad_offset'].includes(error.code);
+    const isGone = error instanceof Refusal && GONE.has(error.code);
     if (!isGone) throw error;
     return await read(push.log, channel, 'beginning');
   }
 }
+
+/** A channel that was created again may have no key, so what asks for one is gone too. */
+const GONE: ReadonlySet<string> = new Set(['offset_gone', 'bad_offset', 'bad_request']);
+
+/** Returns the name of a page: a page without replaced values is another one than the whole page. */
+const pageKey = (from: Position, isConflated: boolean): string =>
+  `${formatOffset(from)}${isConflated ? 'c' : ''}`;
 
 /**
  * Caches what a pass has read and not posted, for the next pass.
@@ -154,21 +165,26 @@ export async function readFrom(
  */
 export function cacheUnposted(
   { pages }: Ownership,
-  batches: readonly { readonly packed: Packed; readonly page: ReadResult | undefined }[],
+  batches: readonly {
+    readonly packed: Packed;
+    readonly page: ReadResult | undefined;
+    readonly isConflated: boolean;
+  }[],
   head: Position,
 ): void {
   pages.clear();
   const cut = batches.filter(({ packed, page }) => page && !packed.isAll);
-  for (const { packed, page } of cut.slice(0, MAX_PAGES)) {
+  for (const { packed, page, isConflated } of cut.slice(0, MAX_PAGES)) {
     if (page && (page === batches[0]?.page || !isSame(packed.end, head)))
-      pages.set(formatOffset(packed.end), remainderOf(page, packed.end));
+      pages.set(pageKey(packed.end, isConflated), remainderOf(page, packed.end));
   }
 }
 
 function remainderOf(page: ReadResult, from: Position): ReadResult {
   const entries = page.entries.flatMap((entry) => {
     if (entry.slot < from.entry) return [];
-    const skipped = entry.slot === from.entry ? from.index - entry.first : 0;
+    const skipped = entry.slot === from.entry ? Math.max(0, from.index - entry.first) : 0;
+    if (skipped > 0 && skipped >= entry.messages.length) return [];
     return [{ ...entry, first: entry.first + skipped, messages: entry.messages.slice(skipped) }];
   });
   const messages = entries.flatMap((entry) => entry.messages);

@@ -49,6 +49,8 @@ export interface PushPass {
 /** Frames for the members at one position, and the page that they were made of. */
 interface PassBatch extends Batch {
   readonly page: ReadResult | undefined;
+  /** True if values were left out that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
 }
 
 /** Posts a few frames to every member. The caller commits the result. */
@@ -164,6 +166,7 @@ function headBatchOf(
     isUnsure: cursor.isUnclean,
     isEnd,
     page,
+    isConflated: false,
   };
 }
 
@@ -212,6 +215,7 @@ function closing(channel: FramedChannel, pattern: string, packed: Packed): Packe
 
 interface Group {
   readonly own: Pick<OwnCursor, 'at' | 'isUnsure'>;
+  readonly isConflated: boolean;
   readonly recipients: MemberWithCursor[];
 }
 
@@ -220,8 +224,9 @@ function groupByPosition(behind: readonly MemberWithCursor[]): Group[] {
   const groups = new Map<string, Group>();
   for (const one of behind) {
     const { at, isUnsure } = one.own;
-    const key = `${formatOffset(at)}${isUnsure}`;
-    const group = groups.get(key) ?? { own: { at, isUnsure }, recipients: [] };
+    const isConflated = one.member.isConflated === true;
+    const key = `${formatOffset(at)}${isUnsure}${isConflated}`;
+    const group = groups.get(key) ?? { own: { at, isUnsure }, isConflated, recipients: [] };
     group.recipients.push(one);
     groups.set(key, group);
   }
@@ -237,9 +242,9 @@ async function batchesBehind(
   { packed: { end: head }, isEnd: isClosed }: PassBatch,
 ): Promise<PassBatch[]> {
   return await settleAll(
-    groups.map(async ({ own: { at, isUnsure }, recipients }) => {
+    groups.map(async ({ own: { at, isUnsure }, isConflated, recipients }) => {
       const isByEntry = isUnsure || ownership.cursor.isUnclean;
-      const page = isBefore(at, head) ? await readFrom(push, channel, ownership, at) : undefined;
+      const page = isBefore(at, head) ? await readFrom(push, channel, ownership, at, isConflated) : undefined;
       const packed = page
         ? packFor(channel, ownership, page, head, isByEntry)
         : { frames: [], end: at, isAll: true };
@@ -250,6 +255,7 @@ async function batchesBehind(
         isUnsure: isByEntry,
         isEnd,
         page,
+        isConflated,
       };
     }),
   );

@@ -63,6 +63,8 @@ export interface Subscriber {
   readonly until: number;
   /** Time at which the token ends; EXPIRED (subscribe.ts) if the hub ended the subscription for another reason. */
   readonly allowedUntil: number | undefined;
+  /** True if values may be left out for it that newer ones of the same key have replaced (PROTOCOL.md §5.5). */
+  readonly isConflated?: boolean;
   /** Counts how many times it has joined the head. By this, an own cursor that is written late is refused. */
   readonly joins: number;
   /** Channel → own cursor. In every other channel that matches, the subscriber is at the head of the shard. */

@@ -17,6 +17,12 @@ export interface Relay extends Pick<Hint, 'channel' | 'offset'> {
   readonly tries: number;
 }
 
+/** A hint for the topic. */
+interface RelayedHint extends Hint {
+  /** The key of a keyed channel. */
+  readonly streamKey: string | undefined;
+}
+
 /** Queue of relays. */
 export interface RelayQueue {
   /** Sends a relay, which is delivered after `delayMs` milliseconds. */
@@ -46,7 +52,7 @@ const CHANNELS_REMEMBERED = 10_000;
 
 /** Returns a function that handles one relay. It remembers the hints that it has published, and the relays that it has sent back. */
 export function relayHandler({ log, topic, queue, random }: Relaying): (relay: Relay) => Promise<void> {
-  const published = recent<Hint>(CHANNELS_REMEMBERED);
+  const published = recent<RelayedHint>(CHANNELS_REMEMBERED);
   const due = relaysDue();
   return async (relay) => {
     const { channel } = relay;
@@ -80,13 +86,17 @@ const covers = (published: Hint, { offset, isClosing }: Hint): boolean =>
   !isBefore(published.offset, offset) && (published.isClosing || !isClosing);
 
 /** Returns the hint for the channel as it is now; undefined if the channel no longer exists. */
-async function newest(log: Relaying['log'], { channel: name, offset }: Relay): Promise<Hint | undefined> {
+async function newest(
+  log: Relaying['log'],
+  { channel: name, offset }: Relay,
+): Promise<RelayedHint | undefined> {
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) return undefined;
   // The end of what is stored, not of what is reserved: a subscriber may read until it reaches the offset of a hint.
   const stored = await log.entries.nearest(channel.streamId, channel.next, 'below');
   const end: Position = { entry: (stored?.slot ?? 0) + 1, index: 0 };
-  return { channel: name, offset: isBefore(end, offset) ? offset : end, isClosing: channel.closed };
+  const { closed: isClosing, streamKey } = channel;
+  return { channel: name, offset: isBefore(end, offset) ? offset : end, isClosing, streamKey };
 }
 
 /** Returns the delay in milliseconds: doubled after each attempt, and random so that processes do not retry together. */

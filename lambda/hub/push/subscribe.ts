@@ -5,10 +5,13 @@
 import { Refusal } from '../../../protocol/errors.ts';
 import { ownValue } from '../../../protocol/fields.ts';
 import { CONNECTION_LIFE_MS, MAX_SUBSCRIPTIONS } from '../../../protocol/limits.ts';
-import type { Position } from '../../../protocol/offset.ts';
+import { BEGINNING, type Position } from '../../../protocol/offset.ts';
+import { readingOf } from '../keyed/read-keyed.ts';
 import { catchUp } from '../log/catch-up.ts';
+import { NO_STREAM } from '../log/channel.ts';
+import { find } from '../log/lifecycle.ts';
 import type { Log } from '../log/log-ports.ts';
-import { type From, isPosition } from '../log/read-log.ts';
+import { type From, isPosition, positionIn } from '../log/read-log.ts';
 import { leaveAll } from '../presence/members.ts';
 import type { Noting } from '../presence/presence-ports.ts';
 import type {
@@ -34,6 +37,16 @@ export interface Subscribing {
   readonly jobs: Jobs;
   /** Notes who is in a channel; undefined on a hub without presence. */
   readonly presence?: Noting | undefined;
+}
+
+/** A wish to subscribe. */
+export interface SubscribeRequest {
+  /** A channel or a pattern. */
+  readonly pattern: string;
+  /** Where it begins. */
+  readonly from: From;
+  /** True if values may be left out that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
 }
 
 /** The result of a subscription. */
@@ -66,19 +79,20 @@ const KNOWN_FOR_MS = CONNECTION_LIFE_MS + 10 * 60_000;
 /**
  * Subscribes a connection to a channel from a position on, or to a pattern from now on. A repetition changes nothing, and
  * completes what a crash left undone.
- * @throws Refusal bad_offset, too_many_subscriptions, unavailable, and those of `catchUp`
+ * @throws Refusal bad_offset, bad_request, too_many_subscriptions, unavailable, and those of `catchUp`
  */
 export async function subscribe(
   { log, connections, subscriptions, jobs }: Subscribing,
   connection: Connection,
-  pattern: string,
-  from: From,
+  { pattern, from, isConflated }: SubscribeRequest,
 ): Promise<Subscribed> {
   const isChannel = !pattern.endsWith('*');
   if (!isChannel && from !== 'now')
     throw new Refusal('bad_offset', 'a pattern begins now: only a channel has an offset');
+  if (!isChannel && isConflated)
+    throw new Refusal('bad_request', 'conflate is for one channel, not for a pattern');
   const [start, shards] = await Promise.all([
-    isChannel ? startOf(log, pattern, from) : undefined,
+    isChannel ? startOf(log, pattern, from, isConflated) : undefined,
     subscriptions.shardsOf(pattern),
   ]);
   const set = { pattern, shard: shardOf(connection.id, shards) };
@@ -89,7 +103,7 @@ export async function subscribe(
   }
   const isThere = noted === 'there';
   const shard = isThere ? (ownValue(connection.subscriptions, pattern) ?? set.shard) : set.shard;
-  const subscriber = subscriberOf(log, connection, pattern, start?.offset);
+  const subscriber = { ...subscriberOf(log, connection, pattern, start?.offset), ...conflation(isConflated) };
   // A note is no proof of a subscription: an attempt that was cut off, or the first try of the client, may have left it.
   const isAdded = await subscriptions.add({ pattern, shard }, subscriber, !isThere);
   // After the subscription is stored, and also if it was there: the attempt that stored it may have been cut off before this.
@@ -107,11 +121,30 @@ interface Start {
   readonly isEnd: boolean;
 }
 
-async function startOf(log: Log, name: string, from: From): Promise<Start> {
-  const { channel, result } = await catchUp(log, name, from);
+async function startOf(log: Log, name: string, from: From, isConflated: boolean): Promise<Start> {
+  if (from === 'latest' || (isPosition(from) && from.foldEnd)) return await latestOf(log, name, from);
+  const { channel, result } = await catchUp(log, name, from, readingOf(isConflated));
   const offset = isPosition(from) ? from : result.from;
   return { offset, isEnd: channel.closed && offset.entry === channel.next };
 }
+
+/**
+ * Begins at the newest message of each key, or at a page of them. The push reads the messages, so that this costs one read.
+ * @throws Refusal bad_offset, offset_gone
+ */
+async function latestOf(log: Log, name: string, from: 'latest' | Position): Promise<Start> {
+  const channel = await find(log, name);
+  const end = { entry: channel.next, index: 0 };
+  if (channel.streamId === NO_STREAM) return { offset: end, isEnd: false };
+  if (channel.streamKey === undefined)
+    throw new Refusal('bad_offset', 'latest is for keyed channels, and this channel has no key');
+  if (from === 'latest') return { offset: { ...BEGINNING, foldEnd: end }, isEnd: false };
+  positionIn(channel, from.foldEnd ?? from);
+  return { offset: from, isEnd: false };
+}
+
+/** The mark of a subscriber; nothing for one that gets everything. */
+const conflation = (isConflated: boolean) => (isConflated ? { isConflated } : {});
 
 /** Returns true if the log has something that a push may have passed by before it saw the subscription. */
 async function hasMore(log: Log, name: string, { offset, isEnd }: Start): Promise<boolean> {

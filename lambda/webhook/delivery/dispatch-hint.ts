@@ -14,7 +14,7 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { formatOffset, isBefore, type Position } from '../../../protocol/offset.ts';
 import { type Channel, isAlive } from '../../hub/log/channel.ts';
-import { type From, type ReadResult, read } from '../../hub/log/read-log.ts';
+import { type LogStart, type ReadResult, read } from '../../hub/log/read-log.ts';
 import { CLOCK_SKEW_MS, startSince } from '../../hub/log/start-since.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import type { Dispatching } from '../webhook-ports.ts';
@@ -75,7 +75,7 @@ export async function dispatch(
   const isNew = cursor?.streamId !== streamId;
   const whole = isNew ? rangeOf(name, written, { streamId, at: { entry: origin, index: 0 } }) : undefined;
   if (whole) return await handOver(dispatching, whole, known);
-  let from: From = await startOf(dispatching, channel, cursor, Math.min(...known.values()));
+  let from: LogStart = await startOf(dispatching, channel, cursor, Math.min(...known.values()));
   for (;;) {
     const result = await readFrom(dispatching, channel, from);
     if (isBefore(result.from, result.next)) {
@@ -132,7 +132,7 @@ async function startOf(
 }
 
 /** Reads the log. After a silence as long as the retention, the cursor's position may have left the log. */
-async function readFrom({ log }: Dispatching, channel: Channel, from: From): Promise<ReadResult> {
+async function readFrom({ log }: Dispatching, channel: Channel, from: LogStart): Promise<ReadResult> {
   try {
     return await read(log, channel, from);
   } catch (error) {

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { type AppendRequest, append } from '../../../lambda/hub/log/append.ts';
 import { find } from '../../../lambda/hub/log/lifecycle.ts';
 import type { Publishing } from '../../../lambda/hub/log/log-ports.ts';
-import { type From, type ReadResult, read } from '../../../lambda/hub/log/read-log.ts';
+import { type LogStart, type ReadResult, read } from '../../../lambda/hub/log/read-log.ts';
 import { type Position, parseOffset } from '../../../protocol/offset.ts';
 import type { MemoryLog } from './memory-log.ts';
 
@@ -26,7 +26,7 @@ export async function publish(log: Publishing, ...messages: readonly unknown[]):
   return position;
 }
 
-export async function readFrom(log: Publishing, from: From): Promise<ReadResult> {
+export async function readFrom(log: Publishing, from: LogStart): Promise<ReadResult> {
   return await read(log, await find(log, CHANNEL), from);
 }
 

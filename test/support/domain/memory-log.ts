@@ -3,6 +3,7 @@
  * and a hook before and after every store call, where a test can crash.
  * @module
  */
+import { recent } from '../../../lambda/hub/bounded-map.ts';
 import { type Channel, isAlive, mediaType } from '../../../lambda/hub/log/channel.ts';
 import type { Entry } from '../../../lambda/hub/log/entry.ts';
 import type {
@@ -23,6 +24,7 @@ import {
   timeMark,
 } from '../../../lambda/hub/log/producer.ts';
 import { MAX_PRODUCERS } from '../../../protocol/limits.ts';
+import { memorySnapshots } from './memory-snapshots.ts';
 
 /** Called around each store call with a name such as `before entries.put`. */
 export type Hook = (moment: string) => Promise<void> | void;
@@ -51,11 +53,13 @@ export function memoryLog(options: Partial<Pick<Log, 'channelCreation' | 'retent
       log.hints.push(hint);
       await log.hook('after hint');
     },
+    streamKeys: recent(1_000),
     newId: () => `id-${++ids}`,
     channelCreation: 'implicit',
     retentionMs: 7 * 86_400_000,
     channels: hooked('channels', channelStore(), () => log.hook),
     keys: hooked('keys', keyStore(), () => log.hook),
+    snapshots: hooked('snapshots', memorySnapshots(), () => log.hook),
     entries: hooked(
       'entries',
       entryStore((streamId) => log.slots(streamId)),
@@ -127,10 +131,11 @@ function channelStore(): ChannelStore {
 
 function isGranted(
   channel: Channel,
-  { contentType, seq, producer, replaces, now, silentSince }: Claim,
+  { contentType, streamKey, seq, producer, replaces, now, silentSince }: Claim,
 ): boolean {
   if (channel.closed || !isAlive(channel, now) || channel.claimedAt <= silentSince) return false;
   if (contentType !== undefined && mediaType(channel.contentType) !== mediaType(contentType)) return false;
+  if (contentType !== undefined && channel.streamKey !== streamKey) return false;
   if (
     seq !== undefined &&
     replaces !== undefined &&

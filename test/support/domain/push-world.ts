@@ -271,13 +271,12 @@ export function pushWorld({
       clients.set(id, client);
       return client;
     },
-    async subscribe(client, pattern, from) {
+    async subscribe(client, pattern, from, isConflated = false) {
       const connection = (await listeners.connections.get(client.id)) ?? client.connection;
       const done = await subscribe(
         { log, connections: listeners.connections, subscriptions: listeners.subscriptions, jobs },
         connection,
-        pattern,
-        from,
+        { pattern, from, isConflated },
       );
       const { offset } = done;
       if (offset && !client.next.has(pattern)) client.next.set(pattern, formatOffset(offset));

@@ -9,7 +9,7 @@ import type { Batch } from '../../../../lambda/hub/hold/held-read.ts';
 import { type News, newsText, parseNews } from '../../../../lambda/hub/hold/news.ts';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { create, remove } from '../../../../lambda/hub/log/lifecycle.ts';
-import type { From } from '../../../../lambda/hub/log/read-log.ts';
+import type { From, LogStart } from '../../../../lambda/hub/log/read-log.ts';
 import { never, options } from '../../../support/domain/hold-world.ts';
 import { CHANNEL, codeOf, publish, readFrom, requestOf, values } from '../../../support/domain/json-log.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
@@ -28,7 +28,7 @@ function countReads(w: WakeWorld) {
 }
 
 /** A channel with one message, and a process that is shown as waiting on it. */
-async function shownWorld(): Promise<WakeWorld & { readonly end: From }> {
+async function shownWorld(): Promise<WakeWorld & { readonly end: LogStart }> {
   const w = wakeWorld();
   await publish(w.log, 'first');
   const { result } = await w.time.until(poll(w, 'now', 10));

@@ -35,6 +35,7 @@ function scene() {
       channel,
       id: 'id',
       contentType: 'application/json',
+      streamKey: undefined,
       seq: undefined,
       close: false,
       producer: undefined,

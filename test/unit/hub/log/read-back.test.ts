@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { find } from '../../../../lambda/hub/log/lifecycle.ts';
 import { type ReadBefore, readBefore, readOnce } from '../../../../lambda/hub/log/read-before.ts';
-import { type From, limited, type ReadResult } from '../../../../lambda/hub/log/read-log.ts';
+import { type LogStart, limited, type ReadResult } from '../../../../lambda/hub/log/read-log.ts';
 import { GAP_GRACE_MS } from '../../../../protocol/limits.ts';
 import { formatOffset, isBefore, type Position } from '../../../../protocol/offset.ts';
 import {
@@ -47,7 +47,7 @@ const known = (result: ReadResult): Known[] =>
   );
 
 /** Reads the whole log from a start on. */
-async function readAll(log: MemoryLog, from: From): Promise<Known[]> {
+async function readAll(log: MemoryLog, from: LogStart): Promise<Known[]> {
   const all: Known[] = [];
   for (let at = from; ; ) {
     const result = await readFrom(log, at);
@@ -193,6 +193,10 @@ test('a limit cuts an answer, which then is not up to date', async () => {
     expect(values(await readFrom(log, cut.next))).toEqual([0, 1, 2, 3, 4].slice(most));
   }
   expect(limited(result, 5)).toBe(result);
-  const once = await readOnce(log, await find(log, CHANNEL), { from: 'beginning', limit: 3 });
+  const once = await readOnce(log, await find(log, CHANNEL), {
+    from: 'beginning',
+    limit: 3,
+    isConflated: false,
+  });
   expect(formatOffset(once.next)).toBe(formatOffset({ entry: result.from.entry + 1, index: 0 }));
 });

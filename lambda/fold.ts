@@ -1,0 +1,34 @@
+/**
+ * The handler of the fold: stores the newest message of each key of keyed channels, so that they outlive the retention (PROTOCOL.md
+ * §5.4). Nobody waits for it.
+ * @module
+ */
+import { logInAws } from './aws/compose-log.ts';
+import { foldQueue, foldsBySqs } from './aws/queues/fold-queue.ts';
+import { queueHandler } from './aws/queues/queue-handler.ts';
+import { logDefect, watched } from './aws/telemetry/telemetry.ts';
+import { foldEnv, logEnv, snapshotsEnv, telemetryEnv } from './env.ts';
+import { foldChannel } from './hub/keyed/fold-channel.ts';
+import { onRemoved } from './hub/keyed/remove-keyed.ts';
+
+const { env } = process;
+const folding = {
+  log: logInAws({ ...logEnv.read(env), ...snapshotsEnv.read(env) }),
+  queue: foldsBySqs(foldEnv.read(env).FOLD_QUEUE_URL),
+};
+
+/** The longest time for sixteen pages of the log and the chunks that they are merged with, in milliseconds. */
+const LAST_FOLD_MS = 30_000;
+
+const handleBatch = queueHandler({
+  format: foldQueue,
+  lastMs: LAST_FOLD_MS,
+  logDefect,
+  async work(task, until) {
+    if (task.kind === 'grown') await foldChannel(folding, task.channel, until);
+    else await onRemoved(folding, task);
+  },
+});
+
+/** Handles one batch of messages of the fold queue. */
+export const handler = watched(telemetryEnv.read(env), handleBatch);
