@@ -2,9 +2,9 @@
  * Who is in a channel (PROTOCOL.md §14): this client enters it, and follows the presence channel.
  * @module
  */
+import { STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../../protocol/headers.ts';
 import { presenceChannel } from '../../protocol/presence.ts';
-import type { Batch } from '../cursor.ts';
-import { asTidingsError, isLasting, isRecord, TidingsError } from '../errors.ts';
+import { asTidingsError, foreignAnswer, isLasting, isRecord, type TidingsError } from '../errors.ts';
 import type { Http } from '../http.ts';
 import { type Followed, followChannel, type Listener, type Shared } from '../subscription.ts';
 import { retryWait } from '../timers.ts';
@@ -51,9 +51,6 @@ export interface PresenceParts {
   readonly url: string;
 }
 
-/** The most members that are read at the beginning. */
-const MOST_MEMBERS = 1_000;
-
 /** Enters a channel, and follows who is there. All errors go to `onError`, after this call has returned. */
 export function enterChannel(
   parts: PresenceParts,
@@ -64,52 +61,46 @@ export function enterChannel(
   const ended = new AbortController();
   const known = new Map<string, PresenceMember>();
   let members: readonly PresenceMember[] = [];
-  /** Batches that came before those who are there were read. */
-  let early: Batch[] | undefined = [];
   const followed: Followed[] = [];
 
   function leave(): void {
     ended.abort();
     for (const { close } of followed) close();
   }
-  function onEnd(error: TidingsError | undefined): void {
+  function fail(error: TidingsError): void {
     if (ended.signal.aborted) return;
     leave();
-    if (error) onError(error);
+    onError(error);
   }
-  function changed(): void {
-    members = [...known.values()].sort((a, b) => order(a, b));
+  function take(messages: readonly unknown[]): void {
+    for (const message of messages) apply(known, message);
+    members = [...known.values()].sort(order);
     onChange(members);
   }
-  function onBatch(batch: Batch): void {
-    if (early) early.push(batch);
-    else {
-      for (const message of batch.messages) apply(known, message);
-      changed();
-    }
-  }
-  async function begin(): Promise<void> {
-    for (const member of await membersOf(parts, channel, ended.signal)) known.set(member.key, member);
+  /** Reads who is there, and follows what changes from that moment on. */
+  async function watch(): Promise<void> {
+    const { messages, offset } = await latestOf(parts, channel, ended.signal);
     if (ended.signal.aborted) return;
-    for (const { messages } of early ?? []) for (const message of messages) apply(known, message);
-    early = undefined;
-    changed();
+    known.clear();
+    take(messages);
+    followed.push(
+      followChannel(shared, presenceChannel(channel), offset, {
+        ...SILENT,
+        onBatch: (batch) => take(batch.messages),
+        onEnd(error) {
+          // The page was away for longer than changes are kept.
+          if (error?.code === 'offset_gone') begin();
+          else if (error) fail(error);
+        },
+      }),
+    );
   }
+  const begin = (): void => void watch().catch((error: unknown) => fail(asTidingsError(error)));
 
-  const silent: Listener = {
-    onBatch() {},
-    onFault() {},
-    onTransport() {},
-    onSubscribed() {},
-    onState() {},
-    onEnd,
-  };
-  const onSubscribed = (): void => void begin().catch((error: unknown) => onEnd(asTidingsError(error)));
-  // The changes first, so that nobody comes unseen between those who are there and the first change.
   followed.push(
-    followChannel(shared, presenceChannel(channel), 'now', { ...silent, onBatch, onSubscribed }),
-    followChannel(shared, channel, 'now', silent, { data }),
+    followChannel(shared, channel, 'now', { ...SILENT, onEnd: (error) => error && fail(error) }, { data }),
   );
+  begin();
   return {
     get members() {
       return members;
@@ -117,6 +108,15 @@ export function enterChannel(
     leave,
   };
 }
+
+const SILENT: Listener = {
+  onBatch() {},
+  onFault() {},
+  onTransport() {},
+  onSubscribed() {},
+  onState() {},
+  onEnd() {},
+};
 
 /** Takes one change into the members. Another message is of a newer hub, and is passed over. */
 function apply(known: Map<string, PresenceMember>, message: unknown): void {
@@ -138,25 +138,31 @@ const order = (a: PresenceMember, b: PresenceMember): number =>
   a.since < b.since || (a.since === b.since && a.key < b.key) ? -1 : 1;
 
 /** Reads who is there, and tries again as long as time can help. @throws TidingsError a refusal */
-async function membersOf(
+async function latestOf(
   { shared, http, url }: PresenceParts,
   channel: string,
   signal: AbortSignal,
-): Promise<readonly PresenceMember[]> {
+): Promise<{ readonly messages: readonly unknown[]; readonly offset: string }> {
   const { host, budget } = shared;
+  const messages: unknown[] = [];
+  let offset = 'latest';
   for (let failures = 0; !signal.aborted; ) {
     try {
-      const response = await http({ url: `${url}/presence/${channel}?limit=${MOST_MEMBERS}` }, signal);
-      const answer: unknown = await response.json();
-      if (!isRecord(answer) || !Array.isArray(answer.members))
-        throw new TidingsError('unavailable', 'the answer is not of the hub');
+      const path = `/channels/${presenceChannel(channel)}?offset=${offset}`;
+      const response = await http({ url: url + path }, signal);
+      const page: unknown = await response.json();
+      const next = response.headers.get(STREAM_NEXT_OFFSET);
+      if (!Array.isArray(page) || next === null) throw foreignAnswer(response);
       budget.answered(failures > 0);
-      return answer.members.filter(isRecord).map((member) => memberOf(String(member.key), member));
+      failures = 0;
+      messages.push(...page);
+      offset = next;
+      if (response.headers.has(STREAM_UP_TO_DATE)) break;
     } catch (error) {
       const trouble = asTidingsError(error);
       if (isLasting(trouble, false)) throw trouble;
       await budget.wait(retryWait(failures++, host.random(), trouble.retryAfterMs), signal);
     }
   }
-  return [];
+  return { messages, offset };
 }
