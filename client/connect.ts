@@ -4,7 +4,7 @@
  */
 import { isPattern } from '../protocol/channel-name.ts';
 import { DEFAULT_MESSAGES } from '../protocol/limits.ts';
-import { type Batch, lastOf } from './cursor.ts';
+import { type Batch, LATEST, lastOf } from './cursor.ts';
 import type { TidingsError } from './errors.ts';
 import { historyOf } from './history.ts';
 import type { Host } from './host.ts';
@@ -16,7 +16,7 @@ import { followPattern } from './pattern.ts';
 import { enterChannel, type Presence, type PresenceOptions } from './presence/presence.ts';
 import { publicationOf, publishQueue } from './publish.ts';
 import { retryBudget } from './retry-budget.ts';
-import { type Followed, followChannel, type Listener, type Shared } from './subscription.ts';
+import { type Followed, followChannel, type Listener, type Shared, type Start } from './subscription.ts';
 import { tokensOf } from './token.ts';
 import type { ConnectionState, Transport } from './transports/failover.ts';
 import { linkTo } from './transports/link.ts';
@@ -28,6 +28,12 @@ export interface SubscribeOptions {
   readonly offset?: string | undefined;
   /** Begins this many messages before the end: 1 to 1,000. Not together with `offset`. A pattern always begins at `now`. */
   readonly last?: number | undefined;
+  /** True to begin at the newest message of each key of a keyed channel. Not together with `offset` or `last`. */
+  readonly latest?: boolean | undefined;
+  /**
+   * True to skip messages that a newer one of the same key has replaced, if this client is behind. Only of keyed channels.
+   */
+  readonly conflate?: boolean | undefined;
   /** Receives the batches in the order of the channel. The client does not wait for what it returns. */
   readonly onMessages: (batch: Batch) => void;
   /**
@@ -45,6 +51,9 @@ export interface SubscribeOptions {
   /** Called once, after the last batch of a channel that is closed for good. */
   readonly onEnd?: (() => void) | undefined;
 }
+
+/** The options that say where a subscription begins, and what it may miss. */
+type StartOptions = Pick<SubscribeOptions, 'offset' | 'last' | 'latest' | 'conflate'>;
 
 /** A subscription that the caller can end. */
 export interface Subscription {
@@ -83,10 +92,7 @@ export interface Hub {
    * Subscribes, and returns the batches as an iterator for `for await`. The loop ends when the channel is closed or the
    * client is closed. It throws a TidingsError for every other end.
    */
-  readonly messages: (
-    channel: string,
-    options?: Pick<SubscribeOptions, 'offset' | 'last'>,
-  ) => AsyncIterableIterator<Batch, undefined>;
+  readonly messages: (channel: string, options?: StartOptions) => AsyncIterableIterator<Batch, undefined>;
   /**
    * Reads a channel backwards, for a reader that scrolls up. Each batch is in the order of the channel, and ends where the batch
    * before it began. The loop ends at the oldest message that is kept. It throws a TidingsError if the hub refuses.
@@ -166,7 +172,11 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
       };
     },
     messages(channel, start = {}) {
-      return iterate((at, listener) => follow(shared, channel, at, listener), startOf(start));
+      const { offset, isConflated } = startOf(start);
+      return iterate(
+        (at, listener) => follow(shared, channel, { offset: at, isConflated }, listener),
+        offset,
+      );
     },
     history: (channel, { before = 'now', limit = DEFAULT_MESSAGES } = {}) =>
       historyOf(shared, channel, before, limit),
@@ -178,22 +188,23 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
       const said: unknown = JSON.parse(JSON.stringify(data ?? null));
       const guards = { onChange: guarded(onChange), onError: guarded(onError) };
       readerId ??= host.newKey();
-      return enterChannel({ shared, http, url }, channel, { data: said, ...guards });
+      return enterChannel(shared, channel, { data: said, ...guards });
     },
     close: () => client.abort(),
   };
 }
 
-/** Returns the start of a subscription as a cursor takes it. Both together are an offset that is refused. */
-function startOf({ offset, last }: Pick<SubscribeOptions, 'offset' | 'last'>): string {
-  if (last === undefined) return offset ?? 'now';
-  return offset === undefined ? lastOf(last) : `${offset} and ${lastOf(last)}`;
+/** Returns the start of a subscription as a cursor takes it. Several together are an offset that is refused. */
+function startOf({ offset, last, latest, conflate }: StartOptions): Start {
+  const starts = [offset, last === undefined ? undefined : lastOf(last), latest ? LATEST : undefined];
+  const given = starts.filter((start) => start !== undefined);
+  return { offset: given.length === 0 ? 'now' : given.join(' and '), isConflated: conflate === true };
 }
 
-const follow = (shared: Shared, channel: string, offset: string, listener: Listener): Followed =>
+const follow = (shared: Shared, channel: string, start: Start, listener: Listener): Followed =>
   channel.endsWith('*') && isPattern(channel)
     ? followPattern(shared, channel, listener)
-    : followChannel(shared, channel, offset, listener);
+    : followChannel(shared, channel, start, listener);
 
 /**
  * Returns a listener that does not throw. An error of the caller's code must not stop the client, so it surfaces as an

@@ -36,14 +36,22 @@ export function countOf(start: string): number | undefined {
   return count === undefined ? undefined : Number(count);
 }
 
-/** True for `-1`, `now` and `last=N`, which are not yet positions in a channel. */
+/** The start at the newest message of each key of a keyed channel (PROTOCOL.md §5.4). */
+export const LATEST = 'latest';
+
+/** True for `latest` and `last=N`: only the hub knows where they begin, and says so. */
+export const isSaidByHub = (start: string): boolean => start === LATEST || countOf(start) !== undefined;
+
+/** True for `-1`, `now`, `latest` and `last=N`, which are not yet positions in a channel. */
 export const isUnsettled = (offset: string): boolean =>
-  offset === '-1' || offset === 'now' || countOf(offset) !== undefined;
+  offset === '-1' || offset === 'now' || isSaidByHub(offset);
 
 /** A batch that came in one WebSocket message. */
 export interface Frame extends Batch {
   /** True if the messages are too large for a socket. They must be read over HTTP. */
   readonly omitted: boolean;
+  /** True if messages were skipped that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
   /** The subscribed pattern. Undefined if the channel itself is subscribed. */
   readonly pattern: string | undefined;
 }
@@ -69,7 +77,7 @@ export interface Cursor {
   readonly channel: string;
   /** Everything before this offset was delivered. */
   readonly offset: string;
-  /** Replaces `-1`, `now` or `last=N` by the offset that the hub answered. Does nothing if the position is known already. */
+  /** Replaces `-1`, `now`, `latest` or `last=N` by the offset that the hub answered. Does nothing if the position is known already. */
   readonly settle: (offset: string) => void;
   /**
    * Delivers the batch if it follows. Delivers nothing after the end of the channel, or after the signal is aborted.
@@ -81,7 +89,7 @@ export interface Cursor {
 export interface CursorOptions {
   /** The name of the channel. */
   readonly channel: string;
-  /** An offset, `-1`, `now` or `last=N`. */
+  /** An offset, `-1`, `now`, `latest` or `last=N`. */
   readonly offset: string;
   /** Aborted when the subscription ends. */
   readonly signal: AbortSignal;

@@ -13,7 +13,7 @@ import {
 } from '../protocol/headers.ts';
 import { MAX_POLL_AFTER_SECONDS, MIN_POLL_AFTER_SECONDS } from '../protocol/limits.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { type Batch, countOf, isUnsettled } from './cursor.ts';
+import { type Batch, countOf, isSaidByHub, isUnsettled } from './cursor.ts';
 import { foreignAnswer, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import { chunksOf, discard, type Http, type RequestLimits } from './http.ts';
@@ -58,10 +58,12 @@ export interface Page {
 export interface PageRequest {
   /** The name of the channel. */
   readonly channel: string;
-  /** An offset, `-1`, `now` or `last=N`. With `limit`, the messages end there. */
+  /** An offset, `-1`, `now`, `latest` or `last=N`. With `limit`, the messages end there. */
   readonly offset: string;
   /** The number of messages that end at the offset. Default: the messages begin there, as many as a page has. */
   readonly limit?: number | undefined;
+  /** True to skip messages that newer ones of the same key have replaced. Default: false. */
+  readonly isConflated?: boolean;
   /** True for a long poll. Default: false. */
   readonly isHeld?: boolean;
   /** The Stream-Cursor of the last long poll. */
@@ -113,8 +115,9 @@ export interface PagesOptions {
 /** Returns a reader of pages. Reads that are not held wait for the limits. */
 export function pagesOf({ host, http, limits, url, reader }: PagesOptions): Pages {
   async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
-    const { channel, isHeld = false, cursor, etag, said } = request;
-    const hold = isHeld ? `&live=long-poll${readerQuery(reader)}` : '';
+    const { channel, isHeld = false, isConflated = false, cursor, etag, said } = request;
+    const live = isHeld ? `&live=long-poll${readerQuery(reader)}` : '';
+    const hold = `${isConflated ? '&conflate=true' : ''}${live}`;
     const cursorQuery = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
     const member = said ? `&presence=${encodeURIComponent(JSON.stringify(said.data))}` : '';
     const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
@@ -147,8 +150,7 @@ async function pageIn(response: Response, request: PageRequest, onBytes: () => v
   const { headers, status } = response;
   const next = headers.get(STREAM_NEXT_OFFSET) ?? '';
   const isBack = limit !== undefined;
-  // Only the hub knows where the last messages begin.
-  const from = isBack || countOf(offset) !== undefined ? (headers.get(STREAM_START_OFFSET) ?? '') : offset;
+  const from = isBack || isSaidByHub(offset) ? (headers.get(STREAM_START_OFFSET) ?? '') : offset;
   if (!parseOffset(next) || !(isUnsettled(from) || parseOffset(from))) {
     // A page that a network answers instead of the hub has no offset.
     discard(response);

@@ -35,6 +35,7 @@ export function followPattern(shared: Shared, pattern: string, listener: Listene
   const leave = link.join({
     topic: pattern,
     offset: () => 'now',
+    isConflated: false,
     onFrame: (frame) => channels.of(frame.channel, frame.from).onFrame(frame),
     onLive() {
       isDown = false;

@@ -207,7 +207,8 @@ function offsetIn({ status, redirected, headers }: Response): string | undefined
   return isOfHub ? offset : undefined;
 }
 
-interface Job {
+/** A publish that waits until those before it on its channel are answered. */
+interface QueuedPublish {
   readonly publication: Publication;
   /** The time of the call, by `host.now()`. */
   readonly since: number;
@@ -218,22 +219,22 @@ interface Job {
 /** Returns a function that publishes in the order of its calls, one publish at a time on each channel. */
 export function publishQueue(publisher: Publisher): (publication: Publication) => Promise<string> {
   const { host, signal } = publisher;
-  const queues = new Map<string, Job[]>();
+  const queues = new Map<string, QueuedPublish[]>();
 
-  async function serve(channel: string, jobs: Job[]): Promise<void> {
+  async function serve(channel: string, queue: QueuedPublish[]): Promise<void> {
     // The minute of a publish that waits in the queue begins with the last answer. A long queue that moves is not a
     // failure.
     let answered = 0;
-    for (let job = jobs[0]; job; jobs.shift(), job = jobs[0]) {
-      const within = Math.max(job.since, answered) + PUBLISH_MS - host.now();
+    for (let next = queue[0]; next; queue.shift(), next = queue[0]) {
+      const within = Math.max(next.since, answered) + PUBLISH_MS - host.now();
       try {
         if (signal.aborted) throw notSent('the client is closed');
         if (within <= 0) throw notSent('those before it were not answered in time');
-        job.resolve(await publish(publisher, job.publication, within));
+        next.resolve(await publish(publisher, next.publication, within));
         answered = host.now();
       } catch (error) {
         if (error instanceof TidingsError && error.code !== 'unavailable') answered = host.now();
-        job.reject(error);
+        next.reject(error);
       }
     }
     queues.delete(channel);
@@ -241,12 +242,12 @@ export function publishQueue(publisher: Publisher): (publication: Publication) =
 
   return (publication) =>
     new Promise((resolve, reject) => {
-      const job = { publication, since: host.now(), resolve, reject };
+      const queued = { publication, since: host.now(), resolve, reject };
       const waiting = queues.get(publication.channel);
-      if (waiting) return void waiting.push(job);
-      const jobs = [job];
-      queues.set(publication.channel, jobs);
-      void serve(publication.channel, jobs);
+      if (waiting) return void waiting.push(queued);
+      const queue = [queued];
+      queues.set(publication.channel, queue);
+      void serve(publication.channel, queue);
     });
 }
 

@@ -99,6 +99,14 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   return { signal, end, close };
 }
 
+/** Where a subscription begins, and what it may miss. */
+export interface Start {
+  /** An offset, `-1`, `now`, `latest` or `last=N`. */
+  readonly offset: string;
+  /** True if it may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
+}
+
 /**
  * Subscribes to a channel. All errors go to the listener, after this call has returned.
  * @param said what this client says about itself as a member of the channel; undefined for nothing
@@ -106,7 +114,7 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
 export function followChannel(
   shared: Shared,
   channel: string,
-  offset: string,
+  { offset, isConflated }: Start,
   { onBatch, onTransport, onSubscribed, onState, onEnd }: Listener,
   said?: Said,
 ): Followed {
@@ -124,7 +132,7 @@ export function followChannel(
   const run = async (): Promise<void> => {
     if (shared.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
     checkNames(channel, offset);
-    await runWithFailover(readersOf(shared, cursor, said), signal, onUp, states.down);
+    await runWithFailover(readersOf(shared, cursor, isConflated, said), signal, onUp, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -143,7 +151,10 @@ export function checkNames(channel: string, offset: string): void {
   if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
   if (countOf(offset) !== undefined) checkCount('last', countOf(offset));
   if (isUnsettled(offset) || parseOffset(offset)) return;
-  throw new TidingsError('bad_offset', `an offset is 16 digits, -1 or now, got "${offset}"`);
+  throw new TidingsError(
+    'bad_offset',
+    `an offset is one that the hub gave out, -1, now or latest, got "${offset}"`,
+  );
 }
 
 /** Refuses a number of messages that the hub refuses as well. @throws TidingsError bad_request */
@@ -155,8 +166,14 @@ export function checkCount(name: string, count: number | undefined): void {
 /** The transports of a member: a stream is shared by channels for which the client may say different things. */
 const MEMBER_TRANSPORTS: readonly Transport[] = ['websocket', 'long-poll'];
 
-function readersOf(shared: Shared, cursor: Cursor, said: Said | undefined): TransportReader[] {
-  const source = { ...shared, cursor, said };
+function readersOf(
+  shared: Shared,
+  cursor: Cursor,
+  isConflated: boolean,
+  said: Said | undefined,
+): TransportReader[] {
+  const pages: Pages = { read: (request, signal) => shared.pages.read({ ...request, isConflated }, signal) };
+  const source = { ...shared, pages, cursor, isConflated, said };
   const make: Record<Transport, () => TransportReader[]> = {
     websocket: () => (shared.link ? [socketReader({ ...source, link: shared.link })] : []),
     sse: () => [eventStreamReader(source)],

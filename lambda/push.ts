@@ -1,6 +1,6 @@
 /**
  * The handler of the push queue. Hints and jobs become posts to sockets, disconnect requests end sockets (PROTOCOL.md §12.4,
- * §12.6), and relays are published to the topic, which was too busy before.
+ * §12.6), and delayed hints are published to the topic, which was too busy before.
  * @module
  */
 
@@ -33,7 +33,7 @@ const handleBatch = queueHandler({
   async work(work, until) {
     if (work.kind === 'hint') await onHint(push, work, until);
     else if (work.kind === 'job') await onJob(push, work, until);
-    else if (work.kind === 'relay') await push.relay(work);
+    else if (work.kind === 'delayed-hint') await push.handleDelayedHint(work);
     else await onDisconnectRequest(push, work, until);
   },
 });

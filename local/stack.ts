@@ -22,7 +22,7 @@ import {
 import { createCallLog } from './iam/call-log.ts';
 import { startEventSources } from './lambda/event-source.ts';
 import { readEventSources } from './lambda/event-source-plan.ts';
-import { startRuntime } from './lambda/runtime.ts';
+import { type Runtime, startRuntime } from './lambda/runtime.ts';
 import { type HttpListener, openListener } from './listener.ts';
 import { type Services, serveAws } from './services/aws-front.ts';
 import { startDynamoDb } from './services/dynamodb-service.ts';
@@ -179,25 +179,11 @@ async function boot(
     log,
   });
   const pollers = messaging && startEventSources(sources, { messaging, runtime, chaos, log });
-  steps.push({
-    name: 'the requests under way',
-    async end() {
-      // A client that reconnects must find no port. If the stack refused it instead, a browser would not try again.
-      for (const { stop } of gateways.values()) stop();
-      pollers?.stop();
-      await served.endSockets();
-      await runtime.close();
-      await pollers?.settled();
-      await served.close();
-    },
-  });
+  steps.push({ name: 'the requests under way', end: () => endRequests(gateways, served, runtime, pollers) });
 
-  const [[, apiUrl] = ['', '']] = urlsOf(gateways, HTTP_API);
   return {
-    url: urlsOf(gateways, DISTRIBUTION)[0]?.[1] ?? apiUrl,
-    apiUrl,
+    ...addressesOf(gateways),
     socketUrl: served.socketUrl,
-    functionUrls: Object.fromEntries(urlsOf(gateways, FUNCTION_URL)),
     aws: {
       endpoint: aws.url,
       region: LOCAL_REGION,
@@ -207,6 +193,30 @@ async function boot(
     control: `${aws.url}/_local/${secret}`,
     metrics: metrics.list,
     outputs: plan.outputs,
+  };
+}
+
+async function endRequests(
+  gateways: Gateways,
+  served: ReturnType<typeof serveGateways>,
+  runtime: Runtime,
+  pollers: ReturnType<typeof startEventSources> | undefined,
+): Promise<void> {
+  // A client that reconnects must find no port. If the stack refused it instead, a browser would not try again.
+  for (const { stop } of gateways.values()) stop();
+  pollers?.stop();
+  await served.endSockets();
+  await runtime.close();
+  await pollers?.settled();
+  await served.close();
+}
+
+function addressesOf(gateways: Gateways): Pick<LocalStack, 'url' | 'apiUrl' | 'functionUrls'> {
+  const [[, apiUrl] = ['', '']] = urlsOf(gateways, HTTP_API);
+  return {
+    url: urlsOf(gateways, DISTRIBUTION)[0]?.[1] ?? apiUrl,
+    apiUrl,
+    functionUrls: Object.fromEntries(urlsOf(gateways, FUNCTION_URL)),
   };
 }
 

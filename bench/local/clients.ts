@@ -8,7 +8,7 @@ import { quantile, sorted, sum } from '../numbers.ts';
 import { type Open, openLongPoll, openSocket, openStream, type Source } from './readers.ts';
 
 /** The work of the clients. */
-export type Job =
+export type Workload =
   /** Publishers, each with one request at a time to its own channel. */
   | { readonly kind: 'publish'; readonly hub: Source; readonly clients: number; readonly requests: number }
   /** Readers of one channel, and one publisher at a steady rate. */
@@ -22,7 +22,7 @@ export type Job =
   /** Sockets that subscribe and wait. */
   | { readonly kind: 'idle'; readonly hub: Source; readonly readers: number };
 
-/** The result of a job. Delays are in milliseconds, until the answer of a publish or until the arrival at a reader. */
+/** The result of a workload. Delays are in milliseconds, until the answer of a publish or until the arrival at a reader. */
 export interface Outcome {
   readonly perSecond: number;
   readonly p50: number;
@@ -41,25 +41,25 @@ const OPENING = 20;
 const PATIENCE_MS = 30_000;
 const POLL_MS = 50;
 
-/** Does the job. The readers stay open until the process ends. */
-async function run(job: Job): Promise<Outcome> {
+/** Runs the workload. The readers stay open until the process ends. */
+async function run(work: Workload): Promise<Outcome> {
   const channel = `bench/local/${Date.now()}`;
-  if (job.kind === 'publish') return published(job, channel);
-  await publish(job.hub, channel, -1); // creates the channel
-  if (job.kind === 'idle') {
-    await opened(job.hub, channel, job.readers, openSocket);
+  if (work.kind === 'publish') return published(work, channel);
+  await publish(work.hub, channel, -1); // creates the channel
+  if (work.kind === 'idle') {
+    await opened(work.hub, channel, work.readers, openSocket);
     return { perSecond: 0, p50: 0, p95: 0, refused: 0, lost: 0 };
   }
-  const readers = await opened(job.hub, channel, job.readers, READERS[job.kind]);
+  const readers = await opened(work.hub, channel, work.readers, READERS[work.kind]);
   const sent = new Map<number, number>();
   let refused = 0;
   const publishing: Promise<void>[] = [];
   const began = performance.now();
-  for (let n = 0; n < job.events; n++) {
-    await sleep(Math.max(0, began + (n * 1_000) / job.perSecond - performance.now()));
+  for (let n = 0; n < work.events; n++) {
+    await sleep(Math.max(0, began + (n * 1_000) / work.perSecond - performance.now()));
     const at = performance.now();
     publishing.push(
-      publish(job.hub, channel, n).then((isAccepted) => {
+      publish(work.hub, channel, n).then((isAccepted) => {
         if (isAccepted) sent.set(n, at);
         else refused += 1;
       }),
@@ -78,7 +78,7 @@ async function run(job: Job): Promise<Outcome> {
     ),
   );
   return {
-    perSecond: job.perSecond,
+    perSecond: work.perSecond,
     p50: quantile(delays, 0.5),
     p95: quantile(delays, 0.95),
     refused,
@@ -86,10 +86,10 @@ async function run(job: Job): Promise<Outcome> {
   };
 }
 
-async function published(job: Extract<Job, { kind: 'publish' }>, channel: string): Promise<Outcome> {
+async function published(work: Extract<Workload, { kind: 'publish' }>, channel: string): Promise<Outcome> {
   let refused = 0;
-  const round = await measureRound(job.requests, job.clients, async (client) => {
-    if ((await post(job.hub, `${channel}/${client}`)) !== 204) refused += 1;
+  const round = await measureRound(work.requests, work.clients, async (client) => {
+    if ((await post(work.hub, `${channel}/${client}`)) !== 204) refused += 1;
   });
   return { ...round, refused, lost: 0 };
 }
@@ -111,6 +111,6 @@ async function publish({ url, token }: Source, channel: string, n: number): Prom
   return response.ok;
 }
 
-process.once('message', (job: Job) => {
-  void run(job).then((outcome) => process.send?.(outcome));
+process.once('message', (work: Workload) => {
+  void run(work).then((outcome) => process.send?.(outcome));
 });

@@ -13,7 +13,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MeasuredHub } from '../hub.ts';
 import { useOf } from '../processes.ts';
-import type { Job, Outcome } from './clients.ts';
+import type { Outcome, Workload } from './clients.ts';
 
 const CLIENTS = 16;
 const REQUESTS = 4_000;
@@ -31,14 +31,19 @@ export async function local(hub: MeasuredHub): Promise<void> {
   const source = { url, socketUrl, token };
   const memoryMb = await memoryWith(hub, { kind: 'idle', hub: source, readers: IDLE });
   hub.print(`${IDLE} idle sockets: ${memoryMb.toFixed(0)} MB in all processes, goal 600\n`);
-  const publish = (requests: number): Job => ({ kind: 'publish', hub: source, clients: CLIENTS, requests });
+  const publish = (requests: number): Workload => ({
+    kind: 'publish',
+    hub: source,
+    clients: CLIENTS,
+    requests,
+  });
   await measured(hub, publish(REQUESTS / 10), REQUESTS / 10);
   const published = await measured(hub, publish(REQUESTS), REQUESTS);
   hub.print(`local: ${CLIENTS} clients that publish; ${PER_SECOND} events a second to ${READERS} readers\n`);
   hub.print(HEAD);
   hub.print(lineOf('no reader', published, 400, undefined));
   for (const [name, kind, goal] of TRANSPORTS) {
-    const listen = (events: number): Job => ({
+    const listen = (events: number): Workload => ({
       kind,
       hub: source,
       readers: READERS,
@@ -64,7 +69,7 @@ interface Measurement extends Outcome {
   readonly stackCpuMs: number;
 }
 
-async function measured(hub: MeasuredHub, job: Job, count: number): Promise<Measurement> {
+async function measured(hub: MeasuredHub, work: Workload, count: number): Promise<Measurement> {
   const used = async () => {
     const stackMs = useOf([process.pid]).cpuMs;
     return { stackMs, functionsMs: useOf((await hub.processes()).map(({ pid }) => pid)).cpuMs };
@@ -72,7 +77,7 @@ async function measured(hub: MeasuredHub, job: Job, count: number): Promise<Meas
   const clients = fork(CLIENTS_PROGRAM);
   try {
     const before = await used();
-    clients.send(job);
+    clients.send(work);
     const outcome = await outcomeOf(clients);
     const after = await used();
     const stackCpuMs = (after.stackMs - before.stackMs) / count;
@@ -82,10 +87,10 @@ async function measured(hub: MeasuredHub, job: Job, count: number): Promise<Meas
   }
 }
 
-async function memoryWith(hub: MeasuredHub, job: Job): Promise<number> {
+async function memoryWith(hub: MeasuredHub, work: Workload): Promise<number> {
   const clients = fork(CLIENTS_PROGRAM);
   try {
-    clients.send(job);
+    clients.send(work);
     await outcomeOf(clients);
     await sleep(SETTLE_MS);
     return useOf([process.pid, ...(await hub.processes()).map(({ pid }) => pid)]).memoryMb;

@@ -41,20 +41,29 @@ const POLL_MS = 100;
 
 type Kind = Load['kind'];
 
+type Measure = (kind: Kind, perSecond: number, times: typeof STEP) => Promise<Measured>;
+
 /** Runs the benchmark, and prints its result. */
 export async function overload(hub: LoggedHub): Promise<void> {
   const thread = new Worker(new URL('load.ts', import.meta.url));
-  const { url, socketUrl, token, print } = hub;
+  const measure = measuring(thread, hub);
+  try {
+    hub.print(
+      `overload: ${OVER} times the best rate of publishers, of ${USERS.clients} clients, and of ${USERS.players} players in a room\n`,
+    );
+    for (const kind of ['publishers', 'clients', 'players'] as const) await overloadWith(kind, hub, measure);
+  } finally {
+    await thread.terminate();
+  }
+}
+
+/** Returns a function that has the thread run one load after the other. */
+function measuring(thread: Worker, { url, socketUrl, token }: LoggedHub): Measure {
   let runs = 0;
-  const measure = (kind: Kind, perSecond: number, times: typeof STEP): Promise<Measured> => {
+  return (kind, perSecond, times) => {
     runs += 1;
-    const load: Load = {
-      kind,
-      hub: { url, socketUrl, token },
-      run: `${Date.now()}-${runs}`,
-      perSecond,
-      ...times,
-    };
+    const run = `${Date.now()}-${runs}`;
+    const load: Load = { kind, hub: { url, socketUrl, token }, run, perSecond, ...times };
     return new Promise((resolve, reject) => {
       thread.once('error', reject);
       thread.once('message', (measured: Measured) => {
@@ -64,50 +73,45 @@ export async function overload(hub: LoggedHub): Promise<void> {
       thread.postMessage(load);
     });
   };
-  try {
-    print(
-      `overload: ${OVER} times the best rate of publishers, of ${USERS.clients} clients, and of ${USERS.players} players in a room\n`,
-    );
-    for (const kind of ['publishers', 'clients', 'players'] as const) {
-      await measure(kind, FIRST[kind], STEP);
-      const best = await bestRate(kind, async (perSecond) => await measure(kind, perSecond, STEP));
-      print(`${kind}: best rate ${best.rate.toFixed(0)}/s  (offered → completed: ${best.steps.join(' ')})`);
-      if (best.rate === 0)
-        throw new Error(`the hub completed nothing at ${FIRST[kind]}/s: the machine is too busy to measure`);
-      await drained(hub);
-      const lines = hub.logLines();
-      const began = performance.now();
-      const measured = await measure(kind, OVER * best.rate, OVERLOAD);
-      const seconds = (performance.now() - began) / 1_000;
-      report(kind, best.rate, measured, print);
-      print(`  log lines                 ${((hub.logLines() - lines) / seconds).toFixed(1)} a second\n`);
-      await drained(hub);
-    }
-  } finally {
-    await thread.terminate();
-  }
+}
 
-  async function bestRate(of: Kind, at: (perSecond: number) => Promise<Measured>) {
-    const steps: string[] = [];
-    let best = 0;
-    const isEnough = async (rate: number): Promise<boolean> => {
-      const completed = perSecondOf(await at(rate), STEP.measuredMs);
-      steps.push(`${rate.toFixed(0)}→${completed.toFixed(0)}`);
-      best = Math.max(best, completed);
-      return completed >= ENOUGH * rate;
-    };
-    let rate = FIRST[of];
-    // A cold hub, or a machine with much other work, may not take the first rate.
-    while (rate > LOWEST && !(await isEnough(rate))) {
-      rate /= 2;
-      await drained(hub);
-    }
-    for (let step = 0; step < MOST_STEPS; step++) {
-      rate *= GROWTH;
-      if (!(await isEnough(rate))) break;
-    }
-    return { rate: best, steps };
+async function overloadWith(kind: Kind, hub: LoggedHub, measure: Measure): Promise<void> {
+  const { print } = hub;
+  await measure(kind, FIRST[kind], STEP);
+  const best = await bestRate(kind, hub, measure);
+  print(`${kind}: best rate ${best.rate.toFixed(0)}/s  (offered → completed: ${best.steps.join(' ')})`);
+  if (best.rate === 0)
+    throw new Error(`the hub completed nothing at ${FIRST[kind]}/s: the machine is too busy to measure`);
+  await drained(hub);
+  const lines = hub.logLines();
+  const began = performance.now();
+  const measured = await measure(kind, OVER * best.rate, OVERLOAD);
+  const seconds = (performance.now() - began) / 1_000;
+  report(kind, best.rate, measured, print);
+  print(`  log lines                 ${((hub.logLines() - lines) / seconds).toFixed(1)} a second\n`);
+  await drained(hub);
+}
+
+async function bestRate(kind: Kind, hub: LoggedHub, measure: Measure) {
+  const steps: string[] = [];
+  let best = 0;
+  const isEnough = async (rate: number): Promise<boolean> => {
+    const completed = perSecondOf(await measure(kind, rate, STEP), STEP.measuredMs);
+    steps.push(`${rate.toFixed(0)}→${completed.toFixed(0)}`);
+    best = Math.max(best, completed);
+    return completed >= ENOUGH * rate;
+  };
+  let rate = FIRST[kind];
+  // A cold hub, or a machine with much other work, may not take the first rate.
+  while (rate > LOWEST && !(await isEnough(rate))) {
+    rate /= 2;
+    await drained(hub);
   }
+  for (let step = 0; step < MOST_STEPS; step++) {
+    rate *= GROWTH;
+    if (!(await isEnough(rate))) break;
+  }
+  return { rate: best, steps };
 }
 
 const perSecondOf = ({ completed }: Measured, ms: number): number => completed / (ms / 1_000);

@@ -2,12 +2,9 @@
  * Who is in a channel (PROTOCOL.md §14): this client enters it, and follows the presence channel.
  * @module
  */
-import { STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../../protocol/headers.ts';
 import { presenceChannel } from '../../protocol/presence.ts';
-import { asTidingsError, foreignAnswer, isLasting, isRecord, type TidingsError } from '../errors.ts';
-import type { Http } from '../http.ts';
-import { type Followed, followChannel, type Listener, type Shared } from '../subscription.ts';
-import { retryWait } from '../timers.ts';
+import { isRecord, type TidingsError } from '../errors.ts';
+import { type Followed, followChannel, type Listener, type Shared, type Start } from '../subscription.ts';
 
 /** A connection or a reader in a channel. */
 export interface PresenceMember {
@@ -27,7 +24,7 @@ export interface PresenceMember {
 export interface PresenceOptions {
   /** What the others learn of this client: any JSON value of at most 1 KB. Default: null. */
   readonly data?: unknown;
-  /** Receives all members, those that came first at the beginning, when they are known and after each change. */
+  /** Receives all members that are known, those that came first at the beginning, after each change. */
   readonly onChange?: ((members: readonly PresenceMember[]) => void) | undefined;
   /** Receives the refusal that ended the presence. Nothing changes after it. */
   readonly onError?: ((error: TidingsError) => void) | undefined;
@@ -41,23 +38,12 @@ export interface Presence {
   readonly leave: () => void;
 }
 
-/** The parts that the presence needs. */
-export interface PresenceParts {
-  /** What all subscriptions share. */
-  readonly shared: Shared;
-  /** Sends the request for those who are there. */
-  readonly http: Http;
-  /** The URL of the hub, without a slash at its end. */
-  readonly url: string;
-}
-
 /** Enters a channel, and follows who is there. All errors go to `onError`, after this call has returned. */
 export function enterChannel(
-  parts: PresenceParts,
+  shared: Shared,
   channel: string,
   { data = null, onChange = () => {}, onError = () => {} }: PresenceOptions,
 ): Presence {
-  const { shared } = parts;
   const ended = new AbortController();
   const known = new Map<string, PresenceMember>();
   let members: readonly PresenceMember[] = [];
@@ -77,30 +63,27 @@ export function enterChannel(
     members = [...known.values()].sort(order);
     onChange(members);
   }
-  /** Reads who is there, and follows what changes from that moment on. */
-  async function watch(): Promise<void> {
-    const { messages, offset } = await latestOf(parts, channel, ended.signal);
-    if (ended.signal.aborted) return;
+  /** Follows who is there: the newest message of each member, and then each change. */
+  function watch(): void {
     known.clear();
-    take(messages);
+    members = [];
     followed.push(
-      followChannel(shared, presenceChannel(channel), offset, {
+      followChannel(shared, presenceChannel(channel), NEWEST, {
         ...SILENT,
-        onBatch: (batch) => take(batch.messages),
+        onBatch: ({ messages }) => take(messages),
         onEnd(error) {
           // The page was away for longer than changes are kept.
-          if (error?.code === 'offset_gone') begin();
+          if (error?.code === 'offset_gone') watch();
           else if (error) fail(error);
         },
       }),
     );
   }
-  const begin = (): void => void watch().catch((error: unknown) => fail(asTidingsError(error)));
 
   followed.push(
-    followChannel(shared, channel, 'now', { ...SILENT, onEnd: (error) => error && fail(error) }, { data }),
+    followChannel(shared, channel, NEXT, { ...SILENT, onEnd: (error) => error && fail(error) }, { data }),
   );
-  begin();
+  watch();
   return {
     get members() {
       return members;
@@ -108,6 +91,11 @@ export function enterChannel(
     leave,
   };
 }
+
+/** Of several changes of a member only the last one counts. */
+const NEWEST: Start = { offset: 'latest', isConflated: true };
+
+const NEXT: Start = { offset: 'now', isConflated: false };
 
 const SILENT: Listener = {
   onBatch() {},
@@ -136,33 +124,3 @@ const memberOf = (key: string, value: Readonly<Record<string, unknown>>): Presen
 
 const order = (a: PresenceMember, b: PresenceMember): number =>
   a.since < b.since || (a.since === b.since && a.key < b.key) ? -1 : 1;
-
-/** Reads who is there, and tries again as long as time can help. @throws TidingsError a refusal */
-async function latestOf(
-  { shared, http, url }: PresenceParts,
-  channel: string,
-  signal: AbortSignal,
-): Promise<{ readonly messages: readonly unknown[]; readonly offset: string }> {
-  const { host, budget } = shared;
-  const messages: unknown[] = [];
-  let offset = 'latest';
-  for (let failures = 0; !signal.aborted; ) {
-    try {
-      const path = `/channels/${presenceChannel(channel)}?offset=${offset}`;
-      const response = await http({ url: url + path }, signal);
-      const page: unknown = await response.json();
-      const next = response.headers.get(STREAM_NEXT_OFFSET);
-      if (!Array.isArray(page) || next === null) throw foreignAnswer(response);
-      budget.answered(failures > 0);
-      failures = 0;
-      messages.push(...page);
-      offset = next;
-      if (response.headers.has(STREAM_UP_TO_DATE)) break;
-    } catch (error) {
-      const trouble = asTidingsError(error);
-      if (isLasting(trouble, false)) throw trouble;
-      await budget.wait(retryWait(failures++, host.random(), trouble.retryAfterMs), signal);
-    }
-  }
-  return { messages, offset };
-}

@@ -22,10 +22,12 @@ export interface Action {
   readonly action: keyof typeof ANSWERS;
   /** A channel or pattern. */
   readonly channel?: string;
-  /** `subscribe` only: an offset, `-1` or `now`. */
+  /** `subscribe` only: an offset, `-1`, `now` or `latest`. */
   readonly offset?: string | undefined;
   /** `subscribe` only, in place of the offset: a number of messages before the end. */
   readonly last?: number;
+  /** `subscribe` only: skip messages that newer ones of the same key have replaced. */
+  readonly conflate?: true;
   /** `subscribe` only: what the member of a channel says about itself (PROTOCOL.md §14). */
   readonly presence?: unknown;
   /** `publish` only: the Idempotency-Key. */
@@ -101,6 +103,7 @@ function messages(fields: Readonly<Record<string, unknown>>): ServerFrame | unde
     messages: content ?? [],
     encoding,
     closed: fields.closed === true,
+    isConflated: fields.conflated === true,
     // A frame whose messages this client does not understand must be read over HTTP.
     omitted: content === undefined,
   };

@@ -54,11 +54,72 @@ export interface LiveOptions {
 
 /** Returns a reader that begins with the first frame or answer. */
 export function liveReader(options: LiveOptions): LiveReader {
-  const { host, budget, cursor, read, signal, isPaused = () => false, onRefused } = options;
+  const { cursor, isPaused = () => false } = options;
+  /** True if something is missing that is not being read. */
+  let isBehind = false;
+  const missing = missingMessages(options, isPaused, () => {
+    isBehind = true;
+  });
+
+  function catchUp(): void {
+    missing.markStale();
+    if (isPaused()) isBehind = true;
+    else missing.read();
+  }
+
+  return {
+    onFrame(frame) {
+      if (isPaused()) {
+        cursor.settle(frame.from);
+        isBehind = true;
+        return;
+      }
+      if (!missing.isReading()) {
+        cursor.settle(frame.from);
+        if (cursor.offer(frame) !== 'gap') return;
+      }
+      missing.holdBack(frame);
+    },
+    begin({ offset, closed }) {
+      if (offset === undefined) return catchUp();
+      if (!missing.isReading()) cursor.settle(offset);
+      if (isUnsettled(cursor.offset) || cursor.offset < offset) catchUp();
+      else if (closed) cursor.offer(endAt(cursor.channel, offset));
+    },
+    catchUp,
+    isBusy: () => missing.isReading() || isBehind,
+    resume() {
+      if (!isBehind) return;
+      isBehind = false;
+      catchUp();
+    },
+  };
+}
+
+/** Messages that are read over HTTP, and the frames that wait for them. */
+interface MissingMessages {
+  /** True from the call of `read` until nothing is missing. */
+  readonly isReading: () => boolean;
+  /** Reads until nothing is missing. Does nothing while it reads already. */
+  readonly read: () => void;
+  /** Notes that there may be more than in the page that is being read: it may have been answered before this call. */
+  readonly markStale: () => void;
+  /** Keeps a frame until the messages before it are read, and reads them. */
+  readonly holdBack: (frame: Frame) => void;
+}
+
+/**
+ * Returns the missing messages of a channel, of which none is known yet.
+ * @param onPaused called when the reading ends early because of a pause. The frames are dropped, and read again later
+ */
+function missingMessages(
+  { host, budget, cursor, read, signal, onRefused }: LiveOptions,
+  isPaused: () => boolean,
+  onPaused: () => void,
+): MissingMessages {
   let heldBack: readonly Frame[] = [];
   let isReading = false;
   let isStale = false;
-  let isBehind = false;
   let early = 0;
 
   /** Reads one page. Returns true if these were all messages at that moment. */
@@ -77,17 +138,14 @@ export function liveReader(options: LiveOptions): LiveReader {
     return isUpToDate;
   }
 
-  /** Drops the waiting frames, because they are read again later. */
-  function fallBehind(): void {
-    heldBack = [];
-    isReading = false;
-    isBehind = true;
-  }
-
-  /** Reads until nothing is missing. */
   async function readOn(): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
-      if (isPaused()) return fallBehind();
+      if (isPaused()) {
+        heldBack = [];
+        isReading = false;
+        onPaused();
+        return;
+      }
       try {
         const isAll = await step();
         budget.answered(failures > 0);
@@ -105,45 +163,21 @@ export function liveReader(options: LiveOptions): LiveReader {
     }
   }
 
-  function readMissing(): void {
+  function start(): void {
     if (isReading) return;
     isReading = true;
     void readOn();
   }
 
-  /** A page that is being read may have been answered before this call, so it does not count. */
-  function catchUp(): void {
-    isStale = true;
-    if (isPaused()) isBehind = true;
-    else readMissing();
-  }
-
   return {
-    onFrame(frame) {
-      if (isPaused()) {
-        cursor.settle(frame.from);
-        isBehind = true;
-        return;
-      }
-      if (!isReading) {
-        cursor.settle(frame.from);
-        if (cursor.offer(frame) !== 'gap') return;
-      }
+    isReading: () => isReading,
+    read: start,
+    markStale() {
+      isStale = true;
+    },
+    holdBack(frame) {
       heldBack = [...heldBack, frame].slice(-MAX_HELD_BACK);
-      readMissing();
-    },
-    begin({ offset, closed }) {
-      if (offset === undefined) return catchUp();
-      if (!isReading) cursor.settle(offset);
-      if (isUnsettled(cursor.offset) || cursor.offset < offset) catchUp();
-      else if (closed) cursor.offer(endAt(cursor.channel, offset));
-    },
-    catchUp,
-    isBusy: () => isReading || isBehind,
-    resume() {
-      if (!isBehind) return;
-      isBehind = false;
-      catchUp();
+      start();
     },
   };
 }
@@ -157,6 +191,9 @@ const endAt = (channel: string, offset: string): Batch => ({
   closed: true,
 });
 
+/** Returns a frame for a reader that must miss nothing: without its messages if some were skipped. */
+const wholeOf = (frame: Frame): Frame => (frame.isConflated ? { ...frame, omitted: true } : frame);
+
 /** The parts that the WebSocket transport needs. */
 export interface SocketSource {
   /** The timers and random numbers. */
@@ -169,12 +206,22 @@ export interface SocketSource {
   readonly link: Link;
   /** The cursor of the channel. */
   readonly cursor: Cursor;
+  /** True if the reader may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
   /** What this client says about itself as a member of the channel (PROTOCOL.md §14). Default: nothing. */
   readonly said?: Said | undefined;
 }
 
 /** Returns the WebSocket transport of one channel. */
-export const socketReader = ({ host, budget, pages, link, cursor, said }: SocketSource): TransportReader => ({
+export const socketReader = ({
+  host,
+  budget,
+  pages,
+  link,
+  cursor,
+  isConflated,
+  said,
+}: SocketSource): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
     new Promise((_, reject) => {
@@ -185,7 +232,9 @@ export const socketReader = ({ host, budget, pages, link, cursor, said }: Socket
         topic: channel,
         offset: () => cursor.offset,
         presence: said?.data,
-        onFrame: reader.onFrame,
+        isConflated,
+        // Subscriptions of one channel share one at the hub. One that must miss nothing reads what was skipped for others.
+        onFrame: (frame) => reader.onFrame(isConflated ? frame : wholeOf(frame)),
         onLive(answer) {
           up();
           reader.begin(answer);

@@ -2,7 +2,7 @@
  * Long polling and short polling (PROTOCOL.md §5, §5.1).
  * @module
  */
-import { type Cursor, countOf } from '../cursor.ts';
+import { type Cursor, isSaidByHub } from '../cursor.ts';
 import type { Host } from '../host.ts';
 import type { RequestLimits } from '../http.ts';
 import type { Page, Pages, Said } from '../page.ts';
@@ -88,9 +88,9 @@ export async function readToEnd(
   return page;
 }
 
-/** Tells a cursor that begins with the last messages where they begin. */
+/** Tells a cursor whose beginning only the hub knows where it is. */
 export function settleLast(cursor: Cursor, { batch }: Page): void {
-  if (countOf(cursor.offset) !== undefined) cursor.settle(batch.from);
+  if (isSaidByHub(cursor.offset)) cursor.settle(batch.from);
 }
 
 async function readNextPage(

@@ -18,8 +18,10 @@ import type { Socket } from './socket.ts';
 export interface Member {
   /** The channel or pattern. */
   readonly topic: string;
-  /** Returns its position: an offset, `-1` or `now`. */
+  /** Returns its position: an offset, `-1`, `now`, `latest` or `last=N`. */
   readonly offset: () => string;
+  /** True if it may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
   /** What this client says about itself as a member of the channel (PROTOCOL.md §14). Default: nothing. */
   readonly presence?: unknown;
   /** Receives frames. It may be called before `onLive`, and with old frames: the member applies the gap rule. */
@@ -109,7 +111,7 @@ export function topicsOn({ host, budget, signal, current, renew, onEmpty }: Topi
       } catch (error) {
         const trouble = asTidingsError(error);
         if (socket !== current()) continue;
-        const wait = onTrouble(topic, trouble, failures++);
+        const wait = waitAfter(topic, trouble, failures++);
         if (wait !== undefined) await budget.wait(wait, signal);
       }
     }
@@ -118,22 +120,8 @@ export function topicsOn({ host, budget, signal, current, renew, onEmpty }: Topi
   }
 
   /** Returns the milliseconds to wait before another attempt; undefined if the next attempt is not a repetition. */
-  function onTrouble(topic: Topic, error: TidingsError, failures: number): number | undefined {
-    if (error.code === 'unauthorized' && !topic.isDenied) {
-      topic.isDenied = true;
-      if (renew()) return undefined;
-    }
-    if (isLasting(error, true)) {
-      topic.subscribedOn = undefined;
-      // A member at another position, or a later one, gets its own answer.
-      for (const [member, isLive] of [...topic.members]) if (isLive) refuse(topic, member, error);
-      return undefined;
-    }
-    for (const member of [...topic.members.keys()]) member.onDown(error);
-    const random = host.random();
-    const isFull = error.code === 'too_many_subscriptions';
-    return isFull ? jittered(RECHECK_MS, random) : retryWait(failures, random, error.retryAfterMs);
-  }
+  const waitAfter = (topic: Topic, error: TidingsError, failures: number): number | undefined =>
+    reportTrouble(topic, error, renew) ? retryIn(error, failures, host.random()) : undefined;
 
   function forEach(run: (topic: Topic, member: Member) => void): void {
     for (const topic of topics.values()) for (const member of [...topic.members.keys()]) run(topic, member);
@@ -172,11 +160,36 @@ export function topicsOn({ host, budget, signal, current, renew, onEmpty }: Topi
       if (!topic) return;
       topic.subscribedOn = undefined;
       // The hub has ended the subscription, and may do so again. So the next one is a retry.
-      const isRetry = onTrouble(topic, error, 0) !== undefined;
+      const isRetry = waitAfter(topic, error, 0) !== undefined;
       void (isRetry ? budget.wait(0, signal) : Promise.resolve()).then(() => align(topic));
     },
   };
 }
+
+/**
+ * Tells the members of a topic that the hub has refused it, or that it cannot be reached. Returns true if the next attempt is a repetition.
+ * @param renew as in TopicsOptions
+ */
+function reportTrouble(topic: Topic, error: TidingsError, renew: () => boolean): boolean {
+  if (error.code === 'unauthorized' && !topic.isDenied) {
+    topic.isDenied = true;
+    if (renew()) return false;
+  }
+  if (isLasting(error, true)) {
+    topic.subscribedOn = undefined;
+    // A member at another position, or a later one, gets its own answer.
+    for (const [member, isLive] of [...topic.members]) if (isLive) refuse(topic, member, error);
+    return false;
+  }
+  for (const member of [...topic.members.keys()]) member.onDown(error);
+  return true;
+}
+
+/** Returns the milliseconds until the next attempt. */
+const retryIn = ({ code, retryAfterMs }: TidingsError, failures: number, random: number): number =>
+  code === 'too_many_subscriptions'
+    ? jittered(RECHECK_MS, random)
+    : retryWait(failures, random, retryAfterMs);
 
 /** The answer for a member that is not at the offset where the hub's subscription began. */
 const ELSEWHERE: Answer = { offset: undefined, closed: false };
@@ -201,7 +214,7 @@ const isAligned = (topic: Topic, socket: Socket): boolean => {
 const presenceOf = ({ members }: Topic): unknown =>
   [...members.keys()].map(({ presence }) => presence).findLast((data) => data !== undefined);
 
-/** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `last=N` and `now` after them. */
+/** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `last=N`, `latest` and `now` after them. */
 const earliestOffset = ({ members }: Topic): string | undefined =>
   [...members.keys()].map((member) => member.offset()).sort()[0];
 
@@ -222,6 +235,7 @@ async function subscribe(topic: Topic, socket: Socket): Promise<void> {
     channel: topic.name,
     ...(isChannelName(topic.name) ? start : {}),
     ...(presence === undefined ? {} : { presence }),
+    ...([...topic.members.keys()].every(({ isConflated }) => isConflated) ? { conflate: true } : {}),
   });
   topic.told = presence;
   topic.subscribedOn = socket;

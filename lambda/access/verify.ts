@@ -113,7 +113,7 @@ export function authorizationIn(headers: Headers): string | null {
 const isReserved = (operation: Operation, channel: string): boolean =>
   (operation === 'publish' || operation === 'manage') && isOwnChannel(channel);
 
-/** @throws Refusal unauthorized, always with the same message */
+/** Returns the holder of a token. @throws Refusal unauthorized, always with the same message */
 async function callerOf(token: string, options: AccessOptions): Promise<Caller> {
   const claims = unverifiedClaims(token);
   const caller = claims && (await verified(token, claims.iss, options));

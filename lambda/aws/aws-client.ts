@@ -3,7 +3,7 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { isBusy } from './calls/retries.ts';
+import { isPassing } from './calls/retries.ts';
 
 /** Returns the name of an error, by which AWS tells its errors apart; empty for another value. */
 export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
@@ -16,7 +16,7 @@ export async function call<T>(send: () => Promise<T>, message = 'the store is bu
   try {
     return await send();
   } catch (error) {
-    if (isBusy(error)) throw new Refusal('unavailable', message);
+    if (isPassing(error)) throw new Refusal('unavailable', message);
     throw error;
   }
 }

@@ -2,10 +2,11 @@
  * The push of a deployed hub.
  * @module
  */
+
+import { type DelayedHint, delayedHintHandler } from '../hub/push/delayed-hint.ts';
 import type { Disconnecting } from '../hub/push/disconnect.ts';
 import { pushMemory } from '../hub/push/push-memory.ts';
 import type { Push, SocketPoster } from '../hub/push/push-ports.ts';
-import { type Relay, relayHandler } from '../hub/push/relay.ts';
 import { credentialsOf } from './calls/lambda-environment.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
@@ -15,7 +16,7 @@ import { hintLookupInDynamoDb } from './dynamodb/hint-lookup.ts';
 import { waitsInDynamoDb } from './dynamodb/subscribers-table.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
 import { presenceInAws } from './presence/compose-presence.ts';
-import { disconnectsBySqs, jobsBySqs, relaysBySqs } from './queues/push-queue.ts';
+import { delayedHintsBySqs, disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
 import { hintsBySns } from './queues/send-hints.ts';
 import { connectionsInApiGateway } from './sockets/socket-poster.ts';
 import { count, note } from './telemetry/telemetry.ts';
@@ -42,15 +43,15 @@ export interface PushSettings extends LogSettings {
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
-): Push & Disconnecting & { readonly relay: (relay: Relay) => Promise<void> } {
+): Push & Disconnecting & { readonly handleDelayedHint: (hint: DelayedHint) => Promise<void> } {
   const client = documentClient();
   const log = logInAws(settings, client);
   return {
     log,
-    relay: relayHandler({
+    handleDelayedHint: delayedHintHandler({
       log,
       topic: hintsBySns(settings.HINTS_TOPIC_ARN),
-      queue: relaysBySqs(settings.PUSH_QUEUE_URL),
+      queue: delayedHintsBySqs(settings.PUSH_QUEUE_URL),
       random: Math.random,
     }),
     connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),

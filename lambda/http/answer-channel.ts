@@ -107,15 +107,25 @@ export function answerRead({ channel, asked, result, isPublic, now, ifNoneMatch 
   setEnd(headers, channel, result, now);
   if (result.isStartOfHistory) headers.set(STREAM_START_OF_HISTORY, 'true');
   if (!isNow) {
-    // Closing the channel, or a gap after the page, changes the answer without a new message. If the tag stayed the same, a
-    // 304 would hide the change: a cache keeps a header that the 304 lacks, such as Stream-Up-To-Date.
-    const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
-    const mark = isBack ? ':b' : result.closed ? ':c' : result.upToDate ? '' : ':m';
-    const etag = `"${channel.streamId}:${range}${mark}"`;
+    const etag = tagOf(channel, result, isBack);
     headers.set('ETag', etag);
     if (matches(ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
   }
   return new Response(bodyOf(channel, result.messages), { status: 200, headers });
+}
+
+/**
+ * Returns the entity tag of a page. Closing the channel, or a gap after the page, changes the answer without a new message. If the
+ * tag stayed the same, a 304 would hide the change: a cache keeps a header that the 304 lacks, such as Stream-Up-To-Date.
+ */
+function tagOf({ streamId }: Channel, result: ReadResult, isBack: boolean): string {
+  const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
+  return `"${streamId}:${range}${isBack ? ':b' : endMark(result)}"`;
+}
+
+function endMark({ closed, upToDate }: ReadResult): string {
+  if (closed) return ':c';
+  return upToDate ? '' : ':m';
 }
 
 /**

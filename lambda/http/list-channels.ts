@@ -16,8 +16,11 @@ import { parameterOf } from './query.ts';
 
 /** What a list needs. */
 export interface Listing {
+  /** Checks that the caller may manage the channels. */
   readonly access: Pick<Access, 'require'>;
+  /** The log with the channels. */
   readonly log: Log;
+  /** Seals the cursor of the next page. */
   readonly cursors: CursorSeal;
 }
 

@@ -136,7 +136,7 @@ export function messageCount(name: string, value: unknown): number {
   throw new Refusal('bad_request', `${name} must be a whole number from 1 to ${MAX_MESSAGES}, got ${got}`);
 }
 
-/** @throws Refusal bad_request if more than one of the parameters is there */
+/** Refuses two starts of one read. @throws Refusal bad_request if more than one of the parameters is there */
 function refuseTogether(raw: Request, names: readonly string[]): void {
   const { searchParams } = new URL(raw.url);
   const there = names.filter((name) => searchParams.has(name));
@@ -144,7 +144,7 @@ function refuseTogether(raw: Request, names: readonly string[]): void {
     throw new Refusal('bad_request', `send one of ${names.join(', ')}, got ${there.join(' and ')}`);
 }
 
-/** @throws Refusal bad_request for a parameter that such a read does not have */
+/** Refuses parameters that such a read does not have. @throws Refusal bad_request that names the first one */
 function refuseOnly(raw: Request, read: string, names: readonly string[]): void {
   const { searchParams } = new URL(raw.url);
   const there = names.find((name) => searchParams.has(name));

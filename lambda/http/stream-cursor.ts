@@ -4,6 +4,8 @@
  * https://github.com/durable-streams/durable-streams/blob/main/PROTOCOL.md (10.1)
  * @module
  */
+
+/** The length of a step, in milliseconds, and the time at which the first one began: those of Durable Streams. */
 const STEP_MS = 20_000;
 const FIRST_STEP = Date.UTC(2024, 9, 9);
 /** The most steps that a client is advanced if its cursor is not behind: an hour. */

@@ -3,6 +3,7 @@
  * @module
  */
 
+/** A map of limited size, which forgets the values that were set longest ago. */
 export interface Recent<T> {
   /** Returns the value, or undefined if it was never set or was deleted. */
   get(name: string): T | undefined;

@@ -106,18 +106,25 @@ async function answerTo(sockets: SocketParts, connectionId: string, request: Cli
     case 'unsubscribe':
       await unsubscribe(sockets, connection, request.pattern);
       return { type: 'unsubscribed', channel: request.pattern };
-    case 'publish': {
-      const { append: parsed, key } = request;
-      sockets.access.require('publish', parsed.channel, connection);
-      const appendRequest = { ...parsed, stamp: sockets.stampFor(parsed.channel, connection) };
-      const once = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(appendRequest) };
-      const done = once
-        ? await appendOnce(sockets.log, appendRequest, once)
-        : await append(sockets.log, appendRequest);
-      sockets.published(done.count);
-      return { type: 'published', channel: appendRequest.channel, offset: done.nextOffset };
-    }
+    case 'publish':
+      return await publish(sockets, connection, request);
   }
+}
+
+async function publish(
+  { access, log, stampFor, published }: SocketParts,
+  connection: Connection,
+  { append: parsed, key }: Extract<ClientRequest, { readonly action: 'publish' }>,
+): Promise<object> {
+  const { channel } = parsed;
+  access.require('publish', channel, connection);
+  const request = { ...parsed, stamp: stampFor(channel, connection) };
+  const { count, nextOffset } =
+    key === undefined
+      ? await append(log, request)
+      : await appendOnce(log, request, { key, fingerprint: await fingerprintOf(request) });
+  published(count);
+  return { type: 'published', channel, offset: nextOffset };
 }
 
 function refuseExpired({ allowedUntil }: Connection, now: number): void {

@@ -27,7 +27,7 @@ export function parseConfig(context: Context): HubConfig {
   return config;
 }
 
-/** @throws Error with the keys, the value received and the values allowed */
+/** Refuses options that contradict each other. @throws Error with the keys, the value received and the values allowed */
 function checkCombinations(config: HubConfig): void {
   refuseFewConnections(config);
   refuseIncompleteBudget(config);

@@ -31,7 +31,8 @@ const MAX_CODE_BYTES = 10 * 1024;
 /** CloudFront allows far less CPU time. This limit ends a loop, and is long enough for a busy machine. */
 const TIMEOUT_MS = 500;
 
-interface Job {
+/** A run that the thread has not answered. */
+interface PendingRun {
   readonly input: string;
   settle(run: EdgeRun): void;
 }
@@ -40,7 +41,7 @@ interface State {
   readonly workerData: { readonly code: string; readonly at: string };
   readonly print: (line: string) => void;
   /** Unanswered runs. The thread answers in this order, so the first one is running. */
-  readonly jobs: Job[];
+  readonly pending: PendingRun[];
   worker: Worker;
   ready: boolean;
   timer: NodeJS.Timeout | undefined;
@@ -65,9 +66,9 @@ export function createEdgeFunction(code: string, at: string, print: (line: strin
       state = current;
       return new Promise((settle) => {
         const input = JSON.stringify({ event, rawQuery });
-        current.jobs.push({ input, settle });
+        current.pending.push({ input, settle });
         current.worker.postMessage(input);
-        if (current.jobs.length === 1) watch(current);
+        if (current.pending.length === 1) watch(current);
       });
     },
     async close() {
@@ -81,7 +82,7 @@ export function createEdgeFunction(code: string, at: string, print: (line: strin
 
 function startThread(workerData: State['workerData'], print: (line: string) => void): State {
   const worker = newWorker(workerData);
-  const state: State = { workerData, print, jobs: [], worker, ready: false, timer: undefined };
+  const state: State = { workerData, print, pending: [], worker, ready: false, timer: undefined };
   listenTo(worker, state);
   return state;
 }
@@ -97,29 +98,29 @@ function listenTo(worker: Worker, state: State): void {
     const { ready, line, output } = objectOr(message);
     if (typeof line === 'string') return state.print(line);
     if (ready === true) state.ready = true;
-    else state.jobs.shift()?.settle(readRun(output));
+    else state.pending.shift()?.settle(readRun(output));
     watch(state);
   });
   worker.on('error', (error) => replace(state, error.message));
 }
 
-/** Starts the time limit of the first job, if the thread is ready. */
+/** Starts the time limit of the first run, if the thread is ready. */
 function watch(state: State): void {
   clearTimeout(state.timer);
-  if (state.jobs.length === 0 || !state.ready) return;
+  if (state.pending.length === 0 || !state.ready) return;
   state.timer = setTimeout(() => replace(state, `it timed out after ${TIMEOUT_MS} ms`), TIMEOUT_MS);
 }
 
-/** Fails the first job, and gives the others to a new thread. */
+/** Fails the first run, and gives the others to a new thread. */
 function replace(state: State, message: string): void {
   clearTimeout(state.timer);
   state.worker.removeAllListeners();
   void state.worker.terminate();
-  state.jobs.shift()?.settle({ kind: 'failed', message });
+  state.pending.shift()?.settle({ kind: 'failed', message });
   state.ready = false;
   state.worker = newWorker(state.workerData);
   listenTo(state.worker, state);
-  for (const { input } of state.jobs) state.worker.postMessage(input);
+  for (const { input } of state.pending) state.worker.postMessage(input);
 }
 
 function readRun(output: unknown): EdgeRun {

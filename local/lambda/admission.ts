@@ -25,14 +25,14 @@ export const MOST = 256;
 /** The limit is never lower, so that a machine that is slow for another reason still does all that a few clients ask for. */
 export const LEAST = 32;
 
-/** With so few invocations there is no overload. After CALM_MS without more of them, the limit is `MOST` again. */
-export const CALM = 16;
-export const CALM_MS = 1_000;
+/** With so few invocations there is no overload. After LIGHT_MS without more of them, the limit is `MOST` again. */
+export const LIGHT = 16;
+export const LIGHT_MS = 1_000;
 
 /** A longer invocation is slow, in milliseconds. Half of a second leaves the other half to the way to the client. */
 export const SLOW_MS = 500;
 
-/** How long there must be more than `CALM` invocations before the limit falls, in milliseconds: longer than a burst. */
+/** How long there must be more than `LIGHT` invocations before the limit falls, in milliseconds: longer than a burst. */
 export const BURST_MS = 2_000;
 
 /** The pause between two reductions, in milliseconds, and what is left after one. */
@@ -46,18 +46,18 @@ const CUT = 0.8;
 export function createAdmission(now: () => number = () => performance.now()): Admission {
   let running = 0;
   let limit = MOST;
-  /** Since when there are more than `CALM` invocations, apart from pauses of less than CALM_MS. */
+  /** Since when there are more than `LIGHT` invocations, apart from pauses of less than LIGHT_MS. */
   let busySince: number | undefined;
-  /** The last time at which there were more than `CALM` invocations. */
+  /** The last time at which there were more than `LIGHT` invocations. */
   let busyAt = Number.NEGATIVE_INFINITY;
   let cutAt = 0;
 
   /** Notes whether there are many invocations. */
   function note(time: number): void {
-    if (running > CALM) {
+    if (running > LIGHT) {
       busySince ??= time;
       busyAt = time;
-    } else if (time - busyAt >= CALM_MS) {
+    } else if (time - busyAt >= LIGHT_MS) {
       busySince = undefined;
       limit = MOST;
     }

@@ -3,6 +3,7 @@
  * @module
  */
 
+/** Bounds the work that runs at the same time. */
 export interface Semaphore {
   /** Resolves when a slot is free. Other work may take it before the caller continues. */
   available(): Promise<void>;
@@ -38,7 +39,8 @@ export function createSemaphore(
     waiting = [];
     for (const go of woken) go();
   }
-  function change(): Promise<void> {
+  /** Resolves when a slot may be free. With growth that is at the latest when another one is added. */
+  function slotFreed(): Promise<void> {
     if (size < most) timer ??= setTimeout(grow, everyMs).unref();
     return new Promise((resolve) => waiting.push(resolve));
   }
@@ -48,10 +50,10 @@ export function createSemaphore(
   }
   return {
     async available() {
-      while (taken >= size) await change();
+      while (taken >= size) await slotFreed();
     },
     async run(work) {
-      while (taken >= size) await change();
+      while (taken >= size) await slotFreed();
       taken += 1;
       try {
         await work();

@@ -126,6 +126,7 @@ class Values extends Stream {
     });
   }
 
+  /** Ends the stream. The items that were not read are dropped. */
   destroy(): void {
     this.#isDestroyed = true;
   }

@@ -16,7 +16,13 @@ import { arnOf } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import type { AwsRequest } from './aws-requests.ts';
-import { frequentSns, frequentSqs, type MessagingAnswer, runSqs } from './message-calls.ts';
+import {
+  frequentSns,
+  frequentSqs,
+  type MessageStores,
+  type MessagingAnswer,
+  runSqs,
+} from './message-calls.ts';
 import { openStoredMessages } from './stored-messages.ts';
 
 /** The SNS and SQS services. */
@@ -59,80 +65,105 @@ export async function startMessaging(
   const sqsStore = new SqsStore();
   const stores = { sqsStore, snsStore: new SnsStore(), s3Store: new S3Store() };
   const app = buildApp({ logger: false, stores });
-  const sqsCall = frequentSqs(stores);
-  const snsCall = frequentSns(stores);
+  const fauxqs: Fauxqs = { stores, host, forward: forwarding(app, host) };
+  await createAll(fauxqs, plan, queues, topics);
+  const stored = data === undefined ? undefined : openStoredMessages(data, log);
+  for (const queue of sqsStore.allQueues()) stored?.attach(queue);
+  return {
+    answer: answering(fauxqs),
+    sqs: async (action, queue, input) => await callSqs(fauxqs, action, queue, input),
+    async inspect(queue) {
+      const answer = await app.inject({ method: 'GET', url: `/_fauxqs/queues/${queue}`, headers: { host } });
+      return objectOr(parseJson(answer.body));
+    },
+    close: async () => {
+      await app.close();
+      stored?.close();
+    },
+  };
+}
 
-  function answer(
-    { service, operation, input }: AwsRequest,
-    headers: Readonly<Record<string, string>>,
-    body: Buffer,
-  ): Promise<MessagingAnswer> {
-    const isForm = headers['content-type']?.includes('x-www-form-urlencoded') ?? false;
-    const call = service === 'sns' ? snsCall : sqsCall;
-    const frequent = isForm === (service === 'sns') ? call(operation, input) : undefined;
-    return frequent ?? forward(headers, body);
-  }
+type Headers = Readonly<Record<string, string>>;
 
-  async function forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer> {
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/',
-      headers: { ...headers, host },
-      payload: body,
-    });
+/** The services as they run in this process. */
+interface Fauxqs {
+  readonly stores: MessageStores;
+  /** Host and port for the URLs of queues. */
+  readonly host: string;
+  /** Answers a request as fauxqs does over HTTP, without a connection. */
+  readonly forward: (headers: Headers, body: Buffer) => Promise<MessagingAnswer>;
+}
+
+function forwarding(app: ReturnType<typeof buildApp>, host: string): Fauxqs['forward'] {
+  return async (headers, payload) => {
+    const answer = await app.inject({ method: 'POST', url: '/', headers: { ...headers, host }, payload });
     const type = answer.headers['content-type'];
     return {
       status: answer.statusCode,
       headers: typeof type === 'string' ? { 'content-type': type } : {},
       body: withOwnUrls(headers['x-amz-target'], answer.body, host),
     };
-  }
+  };
+}
 
-  async function sqs(action: string, queue: string, input: JsonObject): Promise<JsonObject> {
-    const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` };
-    const named = { QueueName: queue, QueueUrl: `http://${host}/queue/${queue}`, ...input };
-    const result = runSqs(stores, action, named);
-    if (result !== undefined) return objectOr(await result);
-    const answer = await forward(headers, Buffer.from(JSON.stringify(named)));
-    refuse(action, answer);
-    return objectOr(parseJson(answer.body));
-  }
+/** Returns a function that runs frequent requests directly, and forwards all others. */
+function answering({ stores, forward }: Fauxqs): Messaging['answer'] {
+  const sqsCall = frequentSqs(stores);
+  const snsCall = frequentSns(stores);
+  return ({ service, operation, input }, headers, body) => {
+    const isForm = headers['content-type']?.includes('x-www-form-urlencoded') ?? false;
+    const call = service === 'sns' ? snsCall : sqsCall;
+    const frequent = isForm === (service === 'sns') ? call(operation, input) : undefined;
+    return frequent ?? forward(headers, body);
+  };
+}
 
-  async function inspect(queue: string): Promise<JsonObject> {
-    const answer = await app.inject({ method: 'GET', url: `/_fauxqs/queues/${queue}`, headers: { host } });
-    return objectOr(parseJson(answer.body));
-  }
-
-  async function sns(action: string, input: Record<string, string>): Promise<void> {
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const form = new URLSearchParams({ Action: action, Version: '2010-03-31', ...input });
-    refuse(action, await forward(headers, Buffer.from(form.toString())));
-  }
-
+async function createAll(
+  fauxqs: Fauxqs,
+  plan: Plan,
+  queues: readonly Resolved[],
+  topics: readonly Resolved[],
+): Promise<void> {
+  for (const queue of queues)
+    await callSqs(fauxqs, 'CreateQueue', queue.name, { Attributes: queueAttributes(queue) });
   // Dead-letter queues may be declared after the queues that name them, so redrive is set once all exist.
-  for (const queue of queues) await sqs('CreateQueue', queue.name, { Attributes: queueAttributes(queue) });
   for (const queue of queues) {
     const redrive = queue.properties.RedrivePolicy;
     if (redrive === undefined) continue;
-    await sqs('SetQueueAttributes', queue.name, { Attributes: { RedrivePolicy: JSON.stringify(redrive) } });
+    const Attributes = { RedrivePolicy: JSON.stringify(redrive) };
+    await callSqs(fauxqs, 'SetQueueAttributes', queue.name, { Attributes });
   }
-  for (const topic of topics) await sns('CreateTopic', { Name: topic.name, ...topicAttributes(topic) });
-  for (const subscription of plan
-    .all('AWS::SNS::Subscription')
-    .filter(({ properties }) => !isMail(properties))) {
-    await sns('Subscribe', subscriptionInput(subscription, queues, plan));
+  for (const topic of topics)
+    await callSns(fauxqs, 'CreateTopic', { Name: topic.name, ...topicAttributes(topic) });
+  for (const subscription of plan.all('AWS::SNS::Subscription')) {
+    if (isMail(subscription.properties)) continue;
+    await callSns(fauxqs, 'Subscribe', subscriptionInput(subscription, queues, plan));
   }
-  const stored = data === undefined ? undefined : openStoredMessages(data, log);
-  for (const queue of sqsStore.allQueues()) stored?.attach(queue);
-  return {
-    answer,
-    sqs,
-    inspect,
-    close: async () => {
-      await app.close();
-      stored?.close();
-    },
-  };
+}
+
+async function callSqs(
+  { stores, host, forward }: Fauxqs,
+  action: string,
+  queue: string,
+  input: JsonObject,
+): Promise<JsonObject> {
+  const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` };
+  const named = { QueueName: queue, QueueUrl: `http://${host}/queue/${queue}`, ...input };
+  const result = runSqs(stores, action, named);
+  if (result !== undefined) return objectOr(await result);
+  const answer = await forward(headers, Buffer.from(JSON.stringify(named)));
+  refuse(action, answer);
+  return objectOr(parseJson(answer.body));
+}
+
+async function callSns(
+  { forward }: Fauxqs,
+  action: string,
+  input: Readonly<Record<string, string>>,
+): Promise<void> {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const form = new URLSearchParams({ Action: action, Version: '2010-03-31', ...input });
+  refuse(action, await forward(headers, Buffer.from(form.toString())));
 }
 
 /** A subscription by e-mail gets nothing here: no e-mail leaves this machine, so nobody can confirm it. */

@@ -3,6 +3,7 @@
  * @module
  */
 
+/** An object of JSON, whose members are not checked yet. */
 export type JsonObject = Record<string, unknown>;
 
 /** Returns true for a JSON object, false for null and for a list. */

@@ -8,76 +8,105 @@ import { attributesOf, type Item, itemOf } from './attribute-values.ts';
 import { type CallOptions, jsonCallsTo } from './signed-calls.ts';
 
 interface OnTable {
+  /** Name of the table. */
   readonly TableName: string;
+  /** Placeholders of the expressions, with a hash, and the attributes for which they stand. */
   readonly ExpressionAttributeNames?: Readonly<Record<string, string>>;
 }
 
 interface OnItem extends OnTable {
+  /** Key of the item. */
   readonly Key: Item;
 }
 
 interface Conditional extends OnTable {
+  /** Without it the write is carried out in any case. */
   readonly ConditionExpression?: string;
+  /** Values of the expressions, by names with a colon. */
   readonly ExpressionAttributeValues?: Item;
 }
 
 /** Input of GetItem. */
 export interface GetInput extends OnItem {
+  /** True for a read that sees every write that was answered before. It costs twice as much. */
   readonly ConsistentRead?: boolean;
+  /** The attributes to return; all by default. */
   readonly ProjectionExpression?: string;
 }
 
 /** Input of Query. */
 export interface QueryInput extends OnTable {
+  /** The partition key, and a range of sort keys. */
   readonly KeyConditionExpression: string;
+  /** Leaves out items that were looked at, and that are paid for. */
   readonly FilterExpression?: string;
+  /** The attributes to return; all by default. */
   readonly ProjectionExpression?: string;
+  /** Values of the expressions, by names with a colon. */
   readonly ExpressionAttributeValues: Item;
+  /** True for a read that sees every write that was answered before. It costs twice as much. */
   readonly ConsistentRead?: boolean;
+  /** False to begin at the highest sort key. */
   readonly ScanIndexForward?: boolean;
+  /** The most items that are looked at. */
   readonly Limit?: number;
+  /** Key of the item after which the page begins: `LastEvaluatedKey` of the page before. */
   readonly ExclusiveStartKey?: Item;
 }
 
 /** Input of Scan. */
 export interface ScanInput extends OnTable {
+  /** Leaves out items that were looked at, and that are paid for. */
   readonly FilterExpression?: string;
+  /** Values of the expression, by names with a colon. */
   readonly ExpressionAttributeValues?: Item;
+  /** The most items that are looked at. */
   readonly Limit?: number;
+  /** Key of the item after which the page begins: `LastEvaluatedKey` of the page before. */
   readonly ExclusiveStartKey?: Item;
 }
 
 /** A page of items. */
 interface ItemPage {
+  /** The items, in the order of their sort keys. */
   readonly Items: Item[];
+  /** Key of the last item that was looked at, if there may be more. */
   readonly LastEvaluatedKey?: Item;
 }
 
 /** Input of PutItem. */
 export interface PutInput extends Conditional {
+  /** All attributes of the item, with its key. */
   readonly Item: Item;
+  /** Returns the item that was there before. Nothing by default. */
   readonly ReturnValues?: 'ALL_OLD';
 }
 
 /** Input of UpdateItem. */
 export interface UpdateInput extends Conditional, OnItem {
+  /** The change. */
   readonly UpdateExpression: string;
+  /** Returns the item before or after the update. Nothing by default. */
   readonly ReturnValues?: 'ALL_OLD' | 'ALL_NEW';
 }
 
 /** Input of DeleteItem. */
 export interface DeleteInput extends Conditional, OnItem {
+  /** Returns the item that was deleted. Nothing by default. */
   readonly ReturnValues?: 'ALL_OLD';
 }
 
 /** The keys to get from one table. */
 export interface KeysInput {
+  /** The keys, each once. */
   readonly Keys: readonly Item[];
+  /** True for a read that sees every write that was answered before. It costs twice as much. */
   readonly ConsistentRead?: boolean;
 }
 
 /** Input of BatchGetItem: keys by table, at most 100. */
 export interface BatchGetInput {
+  /** Table → keys. */
   readonly RequestItems: Readonly<Record<string, KeysInput>>;
 }
 

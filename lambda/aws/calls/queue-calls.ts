@@ -8,8 +8,11 @@ import { jsonCallsTo } from './signed-calls.ts';
 
 /** A message to send. */
 export interface OutgoingMessage {
+  /** The text of the message. */
   readonly MessageBody: string;
+  /** For how long nobody receives it: up to 900. None by default. */
   readonly DelaySeconds?: number;
+  /** The tenant of a fair queue. A group with many messages does not delay the others. */
   readonly MessageGroupId?: string;
 }
 

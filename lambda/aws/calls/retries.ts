@@ -90,7 +90,7 @@ function isTransient(error: CallError, depth = 0): boolean {
  * Returns true for an error that passes: the service throttles or fails, or the network fails. A missing permission, a bad
  * parameter and missing or expired credentials are defects of the hub: a retry would not help.
  */
-export const isBusy = (error: unknown): boolean =>
+export const isPassing = (error: unknown): boolean =>
   error instanceof Error &&
   (isThrottled(error) || isTransient(error) || isServerError(error) || ALSO_BUSY.has(error.name));
 

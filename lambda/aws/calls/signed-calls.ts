@@ -1,5 +1,5 @@
 /**
- * Calls of AWS services with signed requests and with the retries of the SDK, for the few operations of a request's way.
+ * Calls of AWS services with signed requests and with the retries of the SDK, for the few operations that requests need.
  * The SDK itself takes five times the processor time for a call, and most of a cold start (docs/adr/0017-lean-aws-calls.md).
  * @module
  */
@@ -120,7 +120,11 @@ async function callOperation(
   }
 }
 
-/** @throws CallError for an answer that is an error, and if no answer came */
+/**
+ * Makes one attempt. Returns the body of the answer.
+ * @param end by `performance.now()`, for a call with a time of its own
+ * @throws CallError for an answer that is an error, and if no answer came
+ */
 async function attemptAt(
   service: Service,
   signed: string[],
@@ -129,10 +133,9 @@ async function attemptAt(
 ): Promise<string> {
   const trace = traceHeader();
   const headers = trace === undefined ? signed : [...signed, 'x-amzn-trace-id', trace];
-  if (end === undefined)
-    return succeeded(service, await service.shared.send(headers, body, ATTEMPT_TIMEOUT_MS));
+  if (end === undefined) return bodyIn(service, await service.shared.send(headers, body, ATTEMPT_TIMEOUT_MS));
   try {
-    return succeeded(service, await service.shared.send(headers, body, Math.max(0, end - performance.now())));
+    return bodyIn(service, await service.shared.send(headers, body, Math.max(0, end - performance.now())));
   } catch (error) {
     throw performance.now() >= end - EARLY_MS ? outOfTime() : error;
   }
@@ -142,7 +145,8 @@ function outOfTime(): Error {
   return Object.assign(new Error('no answer came in the time of the call'), { name: 'AbortError' });
 }
 
-function succeeded(service: Service, answer: Answer): string {
+/** Returns the body of an answer. @throws CallError for an answer that is an error */
+function bodyIn(service: Service, answer: Answer): string {
   if (answer.status < 300) return answer.body;
   const retryAfterMs = retryAfterIn(answer);
   throw Object.assign(service.settings.errorIn(answer), {
@@ -165,7 +169,9 @@ const numberIn = (text: string | string[] | undefined): number | undefined =>
 /** Takes over the clock of the service if that of this machine is wrong. Returns true if it did. */
 function correctClock(shared: Shared, { headers }: Answer): boolean {
   const skewMs = Date.parse(String(headers.date)) - Date.now();
-  if (!(Math.abs(skewMs - shared.skewMs) >= SKEW_MS)) return false;
+  // An answer without a date gives NaN, which no comparison accepts.
+  const isWrong = Math.abs(skewMs - shared.skewMs) >= SKEW_MS;
+  if (!isWrong) return false;
   shared.skewMs = skewMs;
   return true;
 }

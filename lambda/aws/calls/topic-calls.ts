@@ -10,11 +10,15 @@ import { callsTo } from './signed-calls.ts';
 
 /** Input of Publish. */
 export interface PublishInput {
+  /** ARN of the topic. */
   readonly TopicArn: string;
+  /** The text of the message. */
   readonly Message: string;
+  /** What filter policies compare. */
   readonly MessageAttributes: Readonly<
     Record<string, { readonly DataType: 'String'; readonly StringValue: string }>
   >;
+  /** Is passed on to queues, where it is the tenant of a fair queue. */
   readonly MessageGroupId: string;
 }
 

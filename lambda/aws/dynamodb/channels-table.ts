@@ -14,7 +14,7 @@ import type { DeleteInput, DocumentClient, PutInput, ScanInput } from '../calls/
 import { callIf, expiryOf, once } from './document-client.ts';
 import { reservation } from './reservation.ts';
 import { numberOf, textOf } from './stored-attributes.ts';
-import { updatesOf } from './update-item.ts';
+import { type Table, tableOf } from './update-item.ts';
 
 /**
  * How long an expired item stays before DynamoDB may remove it, in seconds. The hub does not rely on the removal: it compares
@@ -32,109 +32,134 @@ const LOOKED_AT = 1_000;
 const FREE = '(attribute_not_exists(channel) OR aliveUntil <= :now)';
 
 /** Returns the store of channels. */
-export function channelsInDynamoDb(client: DocumentClient, table: string): ChannelStore {
-  const update = updatesOf(client, table);
+export function channelsInDynamoDb(client: DocumentClient, name: string): ChannelStore {
+  const table = tableOf(client, name);
   return {
-    async get(name) {
-      const { Item } = await call(() =>
-        client.get({ TableName: table, Key: { channel: name }, ConsistentRead: true }),
-      );
-      return Item && channelOf(Item);
-    },
-
-    async create(channel, now) {
-      const put: PutInput = {
-        TableName: table,
-        Item: itemOf(channel),
-        ConditionExpression: FREE,
-        ExpressionAttributeValues: { ':now': now },
-      };
-      return (await callIf(() => once((options) => client.put(put, options)))) !== undefined;
-    },
-
-    async reserve(claim) {
-      const item = await update({
-        key: { channel: claim.channel },
-        ...reservation(claim),
-        returns: 'ALL_NEW',
-        isOnce: true,
-      });
-      return item && channelOf(item);
-    },
-
-    async beginEpoch(channel, now, keptUntil) {
-      await update({
-        key: { channel: channel.name },
-        change: 'SET #floor = #next, floorAt = :now, claimedAt = :now, keptUntil = :keptUntil',
-        condition: 'streamId = :streamId AND claimedAt = :claimedAt',
-        values: {
-          ':now': now,
-          ':keptUntil': keptUntil,
-          ':streamId': channel.streamId,
-          ':claimedAt': channel.claimedAt,
-        },
-      });
-    },
-
-    async forgetProducer(channel, { id, since, marks }) {
-      // One producer at a time: an expression may have 4 KB, which the marks of two dozen producers exceed.
-      const names = Object.fromEntries(marks.map((mark, at) => [`#${at}`, mark]));
-      await update({
-        key: { channel: channel.name },
-        change: `REMOVE ${Object.keys(names)
-          .map((name) => `producers.${name}`)
-          .join(', ')}`,
-        condition: 'streamId = :streamId AND producers.#since = :since',
-        names: { ...names, '#since': timeMark(id) },
-        values: { ':streamId': channel.streamId, ':since': since },
-      });
-    },
-
-    async list(prefix, after, most) {
-      const scan: ScanInput = {
-        TableName: table,
-        Limit: prefix === '' ? most : LOOKED_AT,
-        ...(after === undefined ? {} : { ExclusiveStartKey: { channel: after } }),
-        ...(prefix === ''
-          ? {}
-          : {
-              FilterExpression: 'begins_with(channel, :prefix)',
-              ExpressionAttributeValues: { ':prefix': prefix },
-            }),
-      };
-      const { Items = [], LastEvaluatedKey } = await call(() => client.scan(scan));
-      const channels = Items.slice(0, most).map(channelOf);
-      const isCut = channels.length < Items.length;
-      if (isCut) return { channels, after: channels.at(-1)?.name };
-      return { channels, after: LastEvaluatedKey && textOf(LastEvaluatedKey, 'channel') };
-    },
-
-    async touch(channel, aliveUntil, now) {
-      await update({
-        key: { channel: channel.name },
-        change: 'SET aliveUntil = :until, expiry = :expiry',
-        // Nothing to do if the channel was deleted, has expired, was created again in between, or lives longer already.
-        condition: 'streamId = :streamId AND aliveUntil > :now AND aliveUntil < :until',
-        values: {
-          ':until': aliveUntil,
-          ':expiry': cleanUpAt(aliveUntil),
-          ':streamId': channel.streamId,
-          ':now': now,
-        },
-      });
-    },
-
-    async remove({ name, streamId }) {
-      const remove: DeleteInput = {
-        TableName: table,
-        Key: { channel: name },
-        ConditionExpression: 'streamId = :streamId',
-        ExpressionAttributeValues: { ':streamId': streamId },
-      };
-      await callIf(() => client.delete(remove));
-    },
+    get: get(table),
+    create: create(table),
+    reserve: reserve(table),
+    beginEpoch: beginEpoch(table),
+    forgetProducer: forgetProducer(table),
+    list: list(table),
+    touch: touch(table),
+    remove: remove(table),
   };
 }
+
+const get =
+  ({ client, TableName }: Table): ChannelStore['get'] =>
+  async (name) => {
+    const { Item } = await call(() =>
+      client.get({ TableName, Key: { channel: name }, ConsistentRead: true }),
+    );
+    return Item && channelOf(Item);
+  };
+
+const create =
+  ({ client, TableName }: Table): ChannelStore['create'] =>
+  async (channel, now) => {
+    const put: PutInput = {
+      TableName,
+      Item: itemOf(channel),
+      ConditionExpression: FREE,
+      ExpressionAttributeValues: { ':now': now },
+    };
+    return (await callIf(() => once((options) => client.put(put, options)))) !== undefined;
+  };
+
+const reserve =
+  ({ update }: Table): ChannelStore['reserve'] =>
+  async (claim) => {
+    const item = await update({
+      key: { channel: claim.channel },
+      ...reservation(claim),
+      returns: 'ALL_NEW',
+      isOnce: true,
+    });
+    return item && channelOf(item);
+  };
+
+const beginEpoch =
+  ({ update }: Table): ChannelStore['beginEpoch'] =>
+  async (channel, now, keptUntil) => {
+    await update({
+      key: { channel: channel.name },
+      change: 'SET #floor = #next, floorAt = :now, claimedAt = :now, keptUntil = :keptUntil',
+      condition: 'streamId = :streamId AND claimedAt = :claimedAt',
+      values: {
+        ':now': now,
+        ':keptUntil': keptUntil,
+        ':streamId': channel.streamId,
+        ':claimedAt': channel.claimedAt,
+      },
+    });
+  };
+
+const forgetProducer =
+  ({ update }: Table): ChannelStore['forgetProducer'] =>
+  async (channel, { id, since, marks }) => {
+    // One producer at a time: an expression may have 4 KB, which the marks of two dozen producers exceed.
+    const names = Object.fromEntries(marks.map((mark, at) => [`#${at}`, mark]));
+    await update({
+      key: { channel: channel.name },
+      change: `REMOVE ${Object.keys(names)
+        .map((name) => `producers.${name}`)
+        .join(', ')}`,
+      condition: 'streamId = :streamId AND producers.#since = :since',
+      names: { ...names, '#since': timeMark(id) },
+      values: { ':streamId': channel.streamId, ':since': since },
+    });
+  };
+
+const list =
+  ({ client, TableName }: Table): ChannelStore['list'] =>
+  async (prefix, after, most) => {
+    const scan: ScanInput = {
+      TableName,
+      Limit: prefix === '' ? most : LOOKED_AT,
+      ...(after === undefined ? {} : { ExclusiveStartKey: { channel: after } }),
+      ...(prefix === ''
+        ? {}
+        : {
+            FilterExpression: 'begins_with(channel, :prefix)',
+            ExpressionAttributeValues: { ':prefix': prefix },
+          }),
+    };
+    const { Items = [], LastEvaluatedKey } = await call(() => client.scan(scan));
+    const channels = Items.slice(0, most).map(channelOf);
+    const isCut = channels.length < Items.length;
+    if (isCut) return { channels, after: channels.at(-1)?.name };
+    return { channels, after: LastEvaluatedKey && textOf(LastEvaluatedKey, 'channel') };
+  };
+
+const touch =
+  ({ update }: Table): ChannelStore['touch'] =>
+  async (channel, aliveUntil, now) => {
+    await update({
+      key: { channel: channel.name },
+      change: 'SET aliveUntil = :until, expiry = :expiry',
+      // Nothing to do if the channel was deleted, has expired, was created again in between, or lives longer already.
+      condition: 'streamId = :streamId AND aliveUntil > :now AND aliveUntil < :until',
+      values: {
+        ':until': aliveUntil,
+        ':expiry': cleanUpAt(aliveUntil),
+        ':streamId': channel.streamId,
+        ':now': now,
+      },
+    });
+  };
+
+const remove =
+  ({ client, TableName }: Table): ChannelStore['remove'] =>
+  async ({ name, streamId }) => {
+    const remove: DeleteInput = {
+      TableName,
+      Key: { channel: name },
+      ConditionExpression: 'streamId = :streamId',
+      ExpressionAttributeValues: { ':streamId': streamId },
+    };
+    await callIf(() => client.delete(remove));
+  };
 
 const cleanUpAt = (aliveUntil: number): number => expiryOf(aliveUntil) + CLEAN_UP_AFTER_SECONDS;
 

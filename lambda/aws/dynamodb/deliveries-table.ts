@@ -46,7 +46,7 @@ import {
   positionOf,
   textOf,
 } from './stored-attributes.ts';
-import { namesIn } from './update-item.ts';
+import { namesIn, type Table, tableOf } from './update-item.ts';
 
 /** All tasks lie between these: `~` sorts after every digit. */
 const FIRST_TASK = 'asked#';
@@ -70,83 +70,106 @@ const TASKS_KEPT_MS = 400 * 24 * 3_600_000;
  * Returns the store of tasks and deliveries in DynamoDB. Its methods throw Refusal unavailable if the table is
  * throttled.
  */
-export function deliveriesInDynamoDb(client: DocumentClient, table: string): DeliveryStore {
-  const TableName = table;
-  const get = async (endpoint: string, id: string): Promise<Delivery | undefined> => {
+export function deliveriesInDynamoDb(client: DocumentClient, name: string): DeliveryStore {
+  const table = tableOf(client, name);
+  return {
+    get: get(table),
+    putTask: putTask(table),
+    removeTask: removeTask(table),
+    dueTasks: dueTasks(table),
+    put: put(table),
+    page: page(table),
+  };
+}
+
+const get =
+  ({ client, TableName }: Table): DeliveryStore['get'] =>
+  async (endpoint, id) => {
     const command: GetInput = { TableName, Key: deliveryKey(endpoint, id), ConsistentRead: true };
     const { Item } = await call(() => client.get(command));
     return Item && deliveryOf(Item);
   };
-  return {
-    get,
-    async putTask(endpoint, task) {
-      const expiry = expiryOf(task.due + TASKS_KEPT_MS);
-      const Item = { ...taskKey(endpoint, task), ...taskItem(task), expiry };
-      // A late repetition by the client may bring back a task that is done. It is then done again, which is harmless.
-      await call(() => client.put({ TableName, Item }));
-    },
-    async removeTask(endpoint, task) {
-      await call(() => client.delete({ TableName, Key: taskKey(endpoint, task) }));
-    },
-    async dueTasks(endpoint, now, most) {
-      const condition = '#endpoint = :endpoint AND #row BETWEEN :first AND :last';
-      const query: QueryInput = {
-        TableName,
-        KeyConditionExpression: condition,
-        ExpressionAttributeNames: namesIn(condition),
-        ExpressionAttributeValues: { ':endpoint': endpoint, ':first': FIRST_TASK, ':last': LAST_TASK },
-        ConsistentRead: true,
-        Limit: most + 1,
-      };
-      const { Items = [] } = await call(() => client.query(query));
-      const read = Items.map(taskOf);
-      const isDue = (task: DeliveryTask) => isAwaited(task) || task.due <= now;
-      const tasks = read.filter(isDue).slice(0, most);
-      const following = read[tasks.length];
-      return { tasks, next: following && !isDue(following) ? following.due : undefined };
-    },
-    async put(endpoint, delivery) {
-      const { id, version, writer } = delivery;
-      const isFirst = version === 1;
-      const condition = isFirst ? 'attribute_not_exists(#row)' : '#version = :was';
-      const put: PutInput = {
-        TableName,
-        Item: { ...deliveryKey(endpoint, id), ...deliveryItem(delivery) },
-        ConditionExpression: condition,
-        ExpressionAttributeNames: namesIn(condition),
-        ...(isFirst ? {} : { ExpressionAttributeValues: { ':was': version - 1 } }),
-      };
-      if (await callIf(() => client.put(put))) return true;
-      // The condition also fails if this version is stored already: an earlier try may have been carried out although its
-      // answer was lost.
-      const stored = await get(endpoint, id);
-      return stored?.version === version && stored.writer === writer;
-    },
-    async page(endpoint, { after, direction, status, most }) {
-      const condition = '#endpoint = :endpoint AND begins_with(#row, :message)';
-      const filter = status === undefined ? '' : '#status = :status';
-      const query: QueryInput = {
-        TableName,
-        KeyConditionExpression: condition,
-        ...(status === undefined ? {} : { FilterExpression: filter }),
-        ExpressionAttributeNames: namesIn(condition, filter),
-        ExpressionAttributeValues: {
-          ':endpoint': endpoint,
-          ':message': MESSAGE,
-          ...(status === undefined ? {} : { ':status': status }),
-        },
-        ConsistentRead: true,
-        ScanIndexForward: direction === 'forward',
-        Limit: most,
-        // DynamoDB accepts a start key whose row was removed.
-        ...(after === '' ? {} : { ExclusiveStartKey: deliveryKey(endpoint, after) }),
-      };
-      const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
-      const last = LastEvaluatedKey && textOf(LastEvaluatedKey, 'row').slice(MESSAGE.length);
-      return { deliveries: Items.map(deliveryOf), last };
-    },
+
+const putTask =
+  ({ client, TableName }: Table): DeliveryStore['putTask'] =>
+  async (endpoint, task) => {
+    const expiry = expiryOf(task.due + TASKS_KEPT_MS);
+    const Item = { ...taskKey(endpoint, task), ...taskItem(task), expiry };
+    // A late repetition by the client may bring back a task that is done. It is then done again, which is harmless.
+    await call(() => client.put({ TableName, Item }));
   };
-}
+
+const removeTask =
+  ({ client, TableName }: Table): DeliveryStore['removeTask'] =>
+  async (endpoint, task) => {
+    await call(() => client.delete({ TableName, Key: taskKey(endpoint, task) }));
+  };
+
+const dueTasks =
+  ({ client, TableName }: Table): DeliveryStore['dueTasks'] =>
+  async (endpoint, now, most) => {
+    const condition = '#endpoint = :endpoint AND #row BETWEEN :first AND :last';
+    const query: QueryInput = {
+      TableName,
+      KeyConditionExpression: condition,
+      ExpressionAttributeNames: namesIn(condition),
+      ExpressionAttributeValues: { ':endpoint': endpoint, ':first': FIRST_TASK, ':last': LAST_TASK },
+      ConsistentRead: true,
+      Limit: most + 1,
+    };
+    const { Items = [] } = await call(() => client.query(query));
+    const read = Items.map(taskOf);
+    const isDue = (task: DeliveryTask) => isAwaited(task) || task.due <= now;
+    const tasks = read.filter(isDue).slice(0, most);
+    const following = read[tasks.length];
+    return { tasks, next: following && !isDue(following) ? following.due : undefined };
+  };
+
+const put =
+  (table: Table): DeliveryStore['put'] =>
+  async (endpoint, delivery) => {
+    const { id, version, writer } = delivery;
+    const isFirst = version === 1;
+    const condition = isFirst ? 'attribute_not_exists(#row)' : '#version = :was';
+    const input: PutInput = {
+      TableName: table.TableName,
+      Item: { ...deliveryKey(endpoint, id), ...deliveryItem(delivery) },
+      ConditionExpression: condition,
+      ExpressionAttributeNames: namesIn(condition),
+      ...(isFirst ? {} : { ExpressionAttributeValues: { ':was': version - 1 } }),
+    };
+    if (await callIf(() => table.client.put(input))) return true;
+    // The condition also fails if this version is stored already: an earlier try may have been carried out although its
+    // answer was lost.
+    const stored = await get(table)(endpoint, id);
+    return stored?.version === version && stored.writer === writer;
+  };
+
+const page =
+  ({ client, TableName }: Table): DeliveryStore['page'] =>
+  async (endpoint, { after, direction, status, most }) => {
+    const condition = '#endpoint = :endpoint AND begins_with(#row, :message)';
+    const filter = status === undefined ? '' : '#status = :status';
+    const query: QueryInput = {
+      TableName,
+      KeyConditionExpression: condition,
+      ...(status === undefined ? {} : { FilterExpression: filter }),
+      ExpressionAttributeNames: namesIn(condition, filter),
+      ExpressionAttributeValues: {
+        ':endpoint': endpoint,
+        ':message': MESSAGE,
+        ...(status === undefined ? {} : { ':status': status }),
+      },
+      ConsistentRead: true,
+      ScanIndexForward: direction === 'forward',
+      Limit: most,
+      // DynamoDB accepts a start key whose row was removed.
+      ...(after === '' ? {} : { ExclusiveStartKey: deliveryKey(endpoint, after) }),
+    };
+    const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
+    const last = LastEvaluatedKey && textOf(LastEvaluatedKey, 'row').slice(MESSAGE.length);
+    return { deliveries: Items.map(deliveryOf), last };
+  };
 
 /** Returns the attributes of a task: JSON values, which a queue can carry, too. */
 export const taskItem = (task: DeliveryTask): Item =>

@@ -32,7 +32,7 @@ import {
   positionOf,
   textOf,
 } from './stored-attributes.ts';
-import { namesIn, updatesOf } from './update-item.ts';
+import { namesIn, type Table, tableOf, updatesOf } from './update-item.ts';
 
 /**
  * How long the cursor of a channel is kept after the last message, in milliseconds: 400 days, longer than any message stays
@@ -46,79 +46,105 @@ const patternKey = (pattern: string) => ({ kind: `pattern#${pattern}`, id: '-' }
 const channelKey = (channel: string) => ({ kind: `channel#${channel}`, id: '-' });
 
 /** Returns the store of endpoints in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
-export function endpointsInDynamoDb(client: DocumentClient, table: string): EndpointStore {
-  const TableName = table;
-  const update = updatesOf(client, table);
-  const get = async (id: string): Promise<Endpoint | undefined> => {
+export function endpointsInDynamoDb(client: DocumentClient, name: string): EndpointStore {
+  const table = tableOf(client, name);
+  return {
+    get: get(table),
+    create: create(table),
+    page: page(table),
+    replace: replace(table),
+    remove: remove(table),
+    listen: listen(table),
+    unlisten: unlisten(table),
+    listeners: async (patterns) => earliest(await batchGet(client, name, patterns.map(patternKey))),
+  };
+}
+
+const get =
+  ({ client, TableName }: Table): EndpointStore['get'] =>
+  async (id) => {
     const command: GetInput = { TableName, Key: endpointKey(id), ConsistentRead: true };
     const { Item } = await call(() => client.get(command));
     return Item && endpointOf(Item);
   };
-  return {
-    get,
-    async create(endpoint) {
-      const put: PutInput = {
-        TableName,
-        Item: itemOf(endpoint),
-        // Ids are random, so an existing row can only be this one: the client repeats a write whose answer was lost. The row
-        // may have been changed since, and must not be overwritten.
-        ConditionExpression: 'attribute_not_exists(#id)',
-        ExpressionAttributeNames: { '#id': 'id' },
-      };
-      await callIf(() => client.put(put));
-    },
-    async page(after, most) {
-      // DynamoDB refuses to compare a key with empty text.
-      const condition = `#kind = :kind${after === '' ? '' : ' AND #id > :after'}`;
-      const query: QueryInput = {
-        TableName,
-        KeyConditionExpression: condition,
-        ExpressionAttributeNames: namesIn(condition),
-        ExpressionAttributeValues: { ':kind': ENDPOINT, ...(after === '' ? {} : { ':after': after }) },
-        ConsistentRead: true,
-        Limit: most + 1,
-      };
-      const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
-      const more = Items.length > most || LastEvaluatedKey !== undefined;
-      return { endpoints: Items.slice(0, most).map(endpointOf), more };
-    },
-    async replace(endpoint) {
-      const put: PutInput = {
-        TableName,
-        Item: itemOf(endpoint),
-        ConditionExpression: '#version = :was',
-        ExpressionAttributeNames: { '#version': 'version' },
-        ExpressionAttributeValues: { ':was': endpoint.version - 1 },
-      };
-      if (await callIf(() => client.put(put))) return true;
-      // The stored version may be this change: the answer to the first try may have been lost inside the client.
-      return isDeepStrictEqual(await get(endpoint.id), endpoint);
-    },
-    async remove(id) {
-      await call(() => client.delete({ TableName, Key: endpointKey(id) }));
-    },
-    async listen(id, pattern, since) {
-      await update({
-        key: patternKey(pattern),
-        change: 'SET #endpoint = :since',
-        condition: 'attribute_not_exists(#endpoint) OR #endpoint > :since',
-        names: { '#endpoint': id },
-        values: { ':since': since },
-      });
-    },
-    async unlisten(id, pattern, by) {
-      await update({
-        key: patternKey(pattern),
-        change: 'REMOVE #endpoint',
-        // Without the condition the update would create an empty row.
-        condition: '#endpoint <= :by',
-        names: { '#endpoint': id },
-        values: { ':by': by },
-      });
-    },
-    listeners: async (patterns) => earliest(await batchGet(client, table, patterns.map(patternKey))),
+
+const create =
+  ({ client, TableName }: Table): EndpointStore['create'] =>
+  async (endpoint) => {
+    const put: PutInput = {
+      TableName,
+      Item: itemOf(endpoint),
+      // Ids are random, so an existing row can only be this one: the client repeats a write whose answer was lost. The row
+      // may have been changed since, and must not be overwritten.
+      ConditionExpression: 'attribute_not_exists(#id)',
+      ExpressionAttributeNames: { '#id': 'id' },
+    };
+    await callIf(() => client.put(put));
   };
-}
+
+const page =
+  ({ client, TableName }: Table): EndpointStore['page'] =>
+  async (after, most) => {
+    // DynamoDB refuses to compare a key with empty text.
+    const condition = `#kind = :kind${after === '' ? '' : ' AND #id > :after'}`;
+    const query: QueryInput = {
+      TableName,
+      KeyConditionExpression: condition,
+      ExpressionAttributeNames: namesIn(condition),
+      ExpressionAttributeValues: { ':kind': ENDPOINT, ...(after === '' ? {} : { ':after': after }) },
+      ConsistentRead: true,
+      Limit: most + 1,
+    };
+    const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
+    const more = Items.length > most || LastEvaluatedKey !== undefined;
+    return { endpoints: Items.slice(0, most).map(endpointOf), more };
+  };
+
+const replace =
+  (table: Table): EndpointStore['replace'] =>
+  async (endpoint) => {
+    const put: PutInput = {
+      TableName: table.TableName,
+      Item: itemOf(endpoint),
+      ConditionExpression: '#version = :was',
+      ExpressionAttributeNames: { '#version': 'version' },
+      ExpressionAttributeValues: { ':was': endpoint.version - 1 },
+    };
+    if (await callIf(() => table.client.put(put))) return true;
+    // The stored version may be this change: the answer to the first try may have been lost inside the client.
+    return isDeepStrictEqual(await get(table)(endpoint.id), endpoint);
+  };
+
+const remove =
+  ({ client, TableName }: Table): EndpointStore['remove'] =>
+  async (id) => {
+    await call(() => client.delete({ TableName, Key: endpointKey(id) }));
+  };
+
+const listen =
+  ({ update }: Table): EndpointStore['listen'] =>
+  async (id, pattern, since) => {
+    await update({
+      key: patternKey(pattern),
+      change: 'SET #endpoint = :since',
+      condition: 'attribute_not_exists(#endpoint) OR #endpoint > :since',
+      names: { '#endpoint': id },
+      values: { ':since': since },
+    });
+  };
+
+const unlisten =
+  ({ update }: Table): EndpointStore['unlisten'] =>
+  async (id, pattern, by) => {
+    await update({
+      key: patternKey(pattern),
+      change: 'REMOVE #endpoint',
+      // Without the condition the update would create an empty row.
+      condition: '#endpoint <= :by',
+      names: { '#endpoint': id },
+      values: { ':by': by },
+    });
+  };
 
 /**
  * Returns the store of dispatch cursors in DynamoDB. Its methods throw Refusal unavailable if the table is throttled.
@@ -151,8 +177,11 @@ export function dispatchCursorsInDynamoDb(client: DocumentClient, table: string)
 
 /** Names of the tables of which `readAhead` reads. */
 export interface TablesAhead {
+  /** Has the endpoint. */
   readonly ENDPOINTS_TABLE: string;
+  /** Has the channels of its tasks. */
   readonly CHANNELS_TABLE: string;
+  /** Has the entries of its tasks. */
   readonly ENTRIES_TABLE: string;
 }
 

@@ -12,7 +12,9 @@ import { patternKey, waitingIn, waitKey } from './subscribers-table.ts';
 
 /** The names of the tables. */
 export interface HintTables {
+  /** Has the subscribers, and the processes that hold requests. */
   readonly SUBSCRIBERS_TABLE: string;
+  /** Has the cursors of shards. */
   readonly CURSORS_TABLE: string;
 }
 

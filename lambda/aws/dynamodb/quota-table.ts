@@ -21,7 +21,7 @@ import { call } from '../aws-client.ts';
 import type { DocumentClient, QueryInput } from '../calls/document-calls.ts';
 import { expiryOf } from './document-client.ts';
 import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
-import { type Update, updatesOf } from './update-item.ts';
+import { type Table, tableOf, type Update } from './update-item.ts';
 
 /** The most bookings in a row. */
 const ROW_SLOTS = 50;
@@ -59,6 +59,12 @@ interface Row {
   readonly checkedAt: number;
 }
 
+/** The rows of one kind of bookings. */
+interface QuotaRows extends Table {
+  readonly kind: string;
+  readonly isThere: ((id: string) => Promise<boolean>) | undefined;
+}
+
 /**
  * Returns the store of bookings of one kind.
  * @param isThere returns true if the holder of a booking exists. With it, a booking without a holder is removed after a minute
@@ -66,121 +72,160 @@ interface Row {
  */
 export function quotaInDynamoDb(
   client: DocumentClient,
-  table: string,
+  name: string,
   kind: string,
   isThere?: (id: string) => Promise<boolean>,
 ): QuotaStore {
-  const update = updatesOf(client, table);
-  const partitionOf = (caller: CountedCaller) => `#${kind}:${hashOf(caller)}`;
-
-  async function change(
-    { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
-    expressions: Pick<Update, 'change' | 'condition' | 'names' | 'returns'>,
-    values: Item,
-  ): Promise<Item | undefined> {
-    const key = { pattern: partitionOf(caller), connection: sortKeyOf(row) };
-    return await update({ key, ...expressions, values });
-  }
-
-  async function rowsFrom(
-    caller: CountedCaller,
-    first: number,
-    count: number,
-    isNow: boolean,
-  ): Promise<Row[]> {
-    const query: QueryInput = {
-      TableName: table,
-      KeyConditionExpression: '#pattern = :pattern AND #connection BETWEEN :first AND :last',
-      ExpressionAttributeNames: { '#pattern': 'pattern', '#connection': 'connection' },
-      ExpressionAttributeValues: {
-        ':pattern': partitionOf(caller),
-        ':first': sortKeyOf(first),
-        ':last': sortKeyOf(first + count - 1),
-      },
-      ConsistentRead: isNow,
-    };
-    const { Items = [] } = await call(() => client.query(query));
-    const known = new Map(Items.map((item) => [textOf(item, 'connection'), item]));
-    return Array.from({ length: count }, (_, at) => rowOf(first + at, known.get(sortKeyOf(first + at))));
-  }
-
-  const drop = (caller: CountedCaller, row: number, gone: readonly Booking[]) =>
-    change({ caller, row }, DROP, { ':gone': new Set(gone.map(stored)) });
-
-  /** Removes the bookings of a row whose holders are gone. Returns true if there were any. */
-  async function verify(caller: CountedCaller, { number, bookings }: Row, now: number): Promise<boolean> {
-    if (!isThere) return false;
-    await change({ caller, row: number }, MARK_CHECKED, { ':now': now });
-    const old = bookings.filter(({ since }) => now - since >= VERIFY_AFTER_MS);
-    const there = await Promise.all(old.map(({ id }) => isThere(id)));
-    const gone = old.filter((_, at) => !there[at]);
-    if (gone.length > 0) await drop(caller, number, gone);
-    return gone.length > 0;
-  }
-
-  /** Returns the number of a row that has room, among those near the own row. */
-  async function findRoom(caller: CountedCaller, own: number, most: number, now: number) {
-    const rows = rowsOf(most);
-    const count = Math.min(rows, ROWS_READ);
-    const seen = await rowsFrom(caller, Math.min(own, rows - count), count, true);
-    const left = seen.map((row) => ({ ...row, bookings: alive(row.bookings, now) }));
-    await Promise.all(
-      seen.map(async ({ number, bookings }) => {
-        const gone = bookings.filter(({ until }) => until <= now);
-        if (gone.length > 0) await drop(caller, number, gone);
-      }),
-    );
-    const open = left.filter(({ number, bookings }) => bookings.length < roomOf(number, most));
-    // Requests at the same moment go to different rows.
-    if (open.length > 0) return open[own % open.length]?.number;
-    const [oldest] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
-    if (!oldest || now - oldest.checkedAt < VERIFY_AFTER_MS) return undefined;
-    return (await verify(caller, oldest, now)) ? oldest.number : undefined;
-  }
-
+  const table: QuotaRows = { ...tableOf(client, name), kind, isThere };
   return {
-    async take(caller, booking, quota, now) {
-      const own = shardOf(booking.id, rowsOf(quota.most));
-      // In several rows the spare ones of each could together be more than the quota allows.
-      const isCounted = quota.over > 0 && rowsOf(quota.most) === 1;
-      const book = async (row: number, over: number): Promise<StoredBooking | undefined> => {
-        const booked = { caller, booking, row, room: roomOf(row, quota.most) };
-        const text = stored(booking);
-        const adding = isCounted ? ADD_AND_COUNT : ADD_IF_ROOM;
-        const item = await change(booked, adding, {
-          ':text': new Set([text]),
-          ':booking': text,
-          ':room': booked.room + over,
-          ':expiry': expiryOf(now + ROW_LIFE_MS),
-        });
-        if (!item) return undefined;
-        const used = new Set(alive(rowOf(row, item).bookings, now).map(({ id }) => id)).size;
-        return { ...booked, isSpare: isCounted && used <= quota.over };
-      };
-      let row: number | undefined = own;
-      for (let attempt = 0; row !== undefined && attempt < ATTEMPTS; attempt++) {
-        const booked = await book(row, 0);
-        if (booked) return booked;
-        row = await findRoom(caller, own, quota.most, now);
-      }
-      return quota.over > 0 ? await book(own, Math.ceil(quota.over / rowsOf(quota.most))) : undefined;
-    },
+    take: take(table),
     async read({ caller, row }) {
-      const [seen] = await rowsFrom(caller, row, 1, false);
+      const [seen] = await readRows(table, caller, { first: row, count: 1, isNow: false });
       return seen?.bookings ?? [];
     },
-    async renew(booked, until) {
-      const booking = { ...booked.booking, until };
-      const text = new Set([stored(booking)]);
-      await change(booked, ADD, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
-      await drop(booked.caller, booked.row, [booked.booking]);
-      return { ...booked, booking };
-    },
-    async giveBack({ caller, row, booking }) {
-      await drop(caller, row, [booking]);
-    },
+    renew: renew(table),
+    giveBack: async ({ caller, row, booking }) => await drop(table, caller, row, [booking]),
   };
 }
+
+const take =
+  (table: QuotaRows): QuotaStore['take'] =>
+  async (caller, booking, { most, over }, now) => {
+    const rows = rowsOf(most);
+    const own = shardOf(booking.id, rows);
+    // In several rows the spare ones of each could together be more than the quota allows.
+    const countsUpTo = rows === 1 ? over : 0;
+    const book = async (row: number, extra: number) =>
+      await bookIn(table, { caller, booking, row, room: roomOf(row, most) }, { extra, countsUpTo, now });
+    let row: number | undefined = own;
+    for (let attempt = 0; row !== undefined && attempt < ATTEMPTS; attempt++) {
+      const booked = await book(row, 0);
+      if (booked) return booked;
+      row = await findRoom(table, caller, own, most, now);
+    }
+    return over > 0 ? await book(own, Math.ceil(over / rows)) : undefined;
+  };
+
+/**
+ * Books a slot in a row. Returns undefined if the row has no room.
+ * @param extra slots that the row has beyond its room
+ * @param countsUpTo the booking is spare if its caller has at most so many; 0 if that is not counted
+ */
+async function bookIn(
+  table: QuotaRows,
+  slot: Omit<StoredBooking, 'isSpare'>,
+  { extra, countsUpTo, now }: { readonly extra: number; readonly countsUpTo: number; readonly now: number },
+): Promise<StoredBooking | undefined> {
+  const { booking, row, room } = slot;
+  const text = stored(booking);
+  const item = await change(table, slot, countsUpTo > 0 ? ADD_AND_COUNT : ADD_IF_ROOM, {
+    ':text': new Set([text]),
+    ':booking': text,
+    ':room': room + extra,
+    ':expiry': expiryOf(now + ROW_LIFE_MS),
+  });
+  if (!item) return undefined;
+  const used = new Set(alive(rowOf(row, item).bookings, now).map(({ id }) => id)).size;
+  return { ...slot, isSpare: countsUpTo > 0 && used <= countsUpTo };
+}
+
+/** Returns the number of a row that has room, among those near the own row; undefined if there is none. */
+async function findRoom(
+  table: QuotaRows,
+  caller: CountedCaller,
+  own: number,
+  most: number,
+  now: number,
+): Promise<number | undefined> {
+  const rows = rowsOf(most);
+  const count = Math.min(rows, ROWS_READ);
+  const seen = await readRows(table, caller, { first: Math.min(own, rows - count), count, isNow: true });
+  const left = seen.map((row) => ({ ...row, bookings: alive(row.bookings, now) }));
+  await Promise.all(
+    seen.map(async ({ number, bookings }) => {
+      const gone = bookings.filter(({ until }) => until <= now);
+      if (gone.length > 0) await drop(table, caller, number, gone);
+    }),
+  );
+  const open = left.filter(({ number, bookings }) => bookings.length < roomOf(number, most));
+  // Requests at the same moment go to different rows.
+  if (open.length > 0) return open[own % open.length]?.number;
+  const [oldest] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
+  if (!oldest || now - oldest.checkedAt < VERIFY_AFTER_MS) return undefined;
+  return (await verify(table, caller, oldest, now)) ? oldest.number : undefined;
+}
+
+/** Removes the bookings of a row whose holders are gone. Returns true if there were any. */
+async function verify(
+  table: QuotaRows,
+  caller: CountedCaller,
+  { number, bookings }: Row,
+  now: number,
+): Promise<boolean> {
+  const { isThere } = table;
+  if (!isThere) return false;
+  await change(table, { caller, row: number }, MARK_CHECKED, { ':now': now });
+  const old = bookings.filter(({ since }) => now - since >= VERIFY_AFTER_MS);
+  const there = await Promise.all(old.map(({ id }) => isThere(id)));
+  const gone = old.filter((_, at) => !there[at]);
+  if (gone.length > 0) await drop(table, caller, number, gone);
+  return gone.length > 0;
+}
+
+const renew =
+  (table: QuotaRows): QuotaStore['renew'] =>
+  async (booked, until) => {
+    const booking = { ...booked.booking, until };
+    const text = new Set([stored(booking)]);
+    await change(table, booked, ADD, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
+    await drop(table, booked.caller, booked.row, [booked.booking]);
+    return { ...booked, booking };
+  };
+
+/** Removes bookings from a row. */
+async function drop(
+  table: QuotaRows,
+  caller: CountedCaller,
+  row: number,
+  gone: readonly Booking[],
+): Promise<void> {
+  await change(table, { caller, row }, DROP, { ':gone': new Set(gone.map(stored)) });
+}
+
+/** Changes a row. Returns its attributes if the change returns them; undefined if its condition did not hold. */
+async function change(
+  table: QuotaRows,
+  { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
+  expressions: Pick<Update, 'change' | 'condition' | 'names' | 'returns'>,
+  values: Item,
+): Promise<Item | undefined> {
+  const key = { pattern: partitionOf(table, caller), connection: sortKeyOf(row) };
+  return await table.update({ key, ...expressions, values });
+}
+
+/** Reads rows that follow each other. A row that is not stored has no bookings. @param isNow true for a consistent read */
+async function readRows(
+  table: QuotaRows,
+  caller: CountedCaller,
+  { first, count, isNow }: { readonly first: number; readonly count: number; readonly isNow: boolean },
+): Promise<Row[]> {
+  const query: QueryInput = {
+    TableName: table.TableName,
+    KeyConditionExpression: '#pattern = :pattern AND #connection BETWEEN :first AND :last',
+    ExpressionAttributeNames: { '#pattern': 'pattern', '#connection': 'connection' },
+    ExpressionAttributeValues: {
+      ':pattern': partitionOf(table, caller),
+      ':first': sortKeyOf(first),
+      ':last': sortKeyOf(first + count - 1),
+    },
+    ConsistentRead: isNow,
+  };
+  const { Items = [] } = await call(() => table.client.query(query));
+  const known = new Map(Items.map((item) => [textOf(item, 'connection'), item]));
+  return Array.from({ length: count }, (_, at) => rowOf(first + at, known.get(sortKeyOf(first + at))));
+}
+
+const partitionOf = ({ kind }: QuotaRows, caller: CountedCaller): string => `#${kind}:${hashOf(caller)}`;
 
 const rowsOf = (most: number): number => Math.ceil(most / ROW_SLOTS);
 

@@ -101,36 +101,6 @@ export const waitingIn = (item: Item | undefined, now: number): Waiting => ({
  */
 export function waitsInDynamoDb(client: DocumentClient, table: string): WaitStore {
   const update = updatesOf(client, table);
-
-  /** Removes processes whose time is over, unless one of them was shown again meanwhile. */
-  async function removeOver(channel: string, over: readonly { name: string; until: number }[]) {
-    const numbered = [...over.entries()];
-    await update({
-      key: waitKey(channel),
-      change: `REMOVE ${numbered.map(([at]) => `#p${at}`).join(', ')}`,
-      condition: numbered.map(([at]) => `#p${at} = :until${at}`).join(' AND '),
-      names: Object.fromEntries(numbered.map(([at, { name }]) => [`#p${at}`, name])),
-      values: Object.fromEntries(numbered.map(([at, { until }]) => [`:until${at}`, until])),
-    });
-  }
-
-  /** Moves a process from the first row to its own. The own row is written first: the push finds the process at any moment. */
-  async function moveOut(channel: string, connection: string, until: number) {
-    const times = { ':until': until, ':expiry': expiryOf(until) };
-    const { pattern } = waitKey(channel);
-    await update({
-      key: { pattern, connection },
-      change: 'SET #until = :until, #expiry = :expiry',
-      values: times,
-    });
-    await update({
-      key: waitKey(channel),
-      change: 'SET #others = :until, #expiry = :expiry REMOVE #process',
-      names: { '#process': SHOWN + connection },
-      values: times,
-    });
-  }
-
   return {
     shownForMs: SHOWN_FOR_MS,
     async show(channel, connection, now) {
@@ -144,8 +114,8 @@ export function waitsInDynamoDb(client: DocumentClient, table: string): WaitStor
       });
       const shown = shownIn(row ?? {});
       const over = shown.filter((one) => one.until <= now).slice(0, FIRST_ROW_ROOM);
-      if (shown.length - over.length > FIRST_ROW_ROOM) await moveOut(channel, connection, until);
-      if (over.length >= MOST_OVER) await removeOver(channel, over);
+      if (shown.length - over.length > FIRST_ROW_ROOM) await moveOut(update, channel, connection, until);
+      if (over.length >= MOST_OVER) await removeOver(update, channel, over);
     },
     async others(channel, now) {
       const rows = await rowsOf(client, table, waitKey(channel).pattern);
@@ -166,4 +136,44 @@ export function waitsInDynamoDb(client: DocumentClient, table: string): WaitStor
       ]);
     },
   };
+}
+
+type SendUpdate = ReturnType<typeof updatesOf>;
+
+/** Removes processes whose time is over, unless one of them was shown again meanwhile. */
+async function removeOver(
+  update: SendUpdate,
+  channel: string,
+  over: readonly { readonly name: string; readonly until: number }[],
+): Promise<void> {
+  const numbered = [...over.entries()];
+  await update({
+    key: waitKey(channel),
+    change: `REMOVE ${numbered.map(([at]) => `#p${at}`).join(', ')}`,
+    condition: numbered.map(([at]) => `#p${at} = :until${at}`).join(' AND '),
+    names: Object.fromEntries(numbered.map(([at, { name }]) => [`#p${at}`, name])),
+    values: Object.fromEntries(numbered.map(([at, { until }]) => [`:until${at}`, until])),
+  });
+}
+
+/** Moves a process from the first row to its own. The own row is written first: the push finds the process at any moment. */
+async function moveOut(
+  update: SendUpdate,
+  channel: string,
+  connection: string,
+  until: number,
+): Promise<void> {
+  const times = { ':until': until, ':expiry': expiryOf(until) };
+  const { pattern } = waitKey(channel);
+  await update({
+    key: { pattern, connection },
+    change: 'SET #until = :until, #expiry = :expiry',
+    values: times,
+  });
+  await update({
+    key: waitKey(channel),
+    change: 'SET #others = :until, #expiry = :expiry REMOVE #process',
+    names: { '#process': SHOWN + connection },
+    values: times,
+  });
 }

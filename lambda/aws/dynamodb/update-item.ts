@@ -1,10 +1,27 @@
 /**
- * UpdateItem, as all tables send it.
+ * A table, and the UpdateItem that all tables send.
  * @module
  */
 import type { DocumentClient, UpdateInput } from '../calls/document-calls.ts';
 import { callIf, once } from './document-client.ts';
 import type { Item } from './stored-attributes.ts';
+
+/** A table, for the functions that read and write its items. */
+export interface Table {
+  /** Sends the calls. */
+  readonly client: DocumentClient;
+  /** Name of the table, by the word of DynamoDB: every call has a member with this name. */
+  readonly TableName: string;
+  /** Sends an update (`updatesOf`). */
+  readonly update: (update: Update) => Promise<Item | undefined>;
+}
+
+/** Returns the table with that name. */
+export const tableOf = (client: DocumentClient, name: string): Table => ({
+  client,
+  TableName: name,
+  update: updatesOf(client, name),
+});
 
 /** One UpdateItem. In its expressions `#name` stands for the attribute `name`, unless `names` says otherwise. */
 export interface Update {

@@ -1,5 +1,5 @@
 /**
- * The messages of the push queue: hints, relays (hints for the topic), jobs for one shard of a channel's subscribers, and
+ * The messages of the push queue: hints, delayed hints (for the topic), jobs for one shard of a channel's subscribers, and
  * requests to disconnect sockets. Only this module writes and reads them.
  * @module
  */
@@ -8,9 +8,9 @@ import { isChannelName, isPattern } from '../../../protocol/channel-name.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset, isBefore, parseOffset } from '../../../protocol/offset.ts';
+import type { DelayedHint, DelayedHints } from '../../hub/push/delayed-hint.ts';
 import type { Hint } from '../../hub/push/on-hint.ts';
 import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
-import type { Relay, RelayQueue } from '../../hub/push/relay.ts';
 import { call } from '../aws-client.ts';
 import { type QueueClient, queueCalls } from '../calls/queue-calls.ts';
 import { asciiJson, hintedEntryIn } from './hint-messages.ts';
@@ -112,25 +112,27 @@ export function sendingTogetherTo(queueUrl: string): (body: object, group: strin
     });
 }
 
-/** The message group of all relays. They must not delay the hints of their channels. */
-const RELAYS = '@relays';
+/** The message group of all delayed hints. They must not delay the hints of their channels. */
+const DELAYED_HINTS = '@relays';
 
-/** Returns a relay as a message of the push queue. @param delayMs delay of its delivery, in milliseconds */
-export const relayMessage = (
+/** Returns a delayed hint as a message of the push queue. @param delayMs delay of its delivery, in milliseconds */
+export const delayedHintMessage = (
   { channel, offset, tries }: { readonly channel: string; readonly offset: string; readonly tries: number },
   delayMs: number,
 ): Outgoing => ({
   MessageBody: asciiJson({ relay: channel, offset, tries }),
-  MessageGroupId: RELAYS,
+  MessageGroupId: DELAYED_HINTS,
   DelaySeconds: secondsOf(delayMs),
 });
 
-/** Returns the sender of relays. */
-export function relaysBySqs(queueUrl: string): RelayQueue {
+/** Returns the sender of delayed hints. */
+export function delayedHintsBySqs(queueUrl: string): DelayedHints {
   const client = queueCalls();
   return {
-    send: async ({ offset, ...relay }, delayMs) =>
-      await sendBatch(client, queueUrl, [relayMessage({ ...relay, offset: formatOffset(offset) }, delayMs)]),
+    send: async ({ offset, ...rest }, delayMs) =>
+      await sendBatch(client, queueUrl, [
+        delayedHintMessage({ ...rest, offset: formatOffset(offset) }, delayMs),
+      ]),
   };
 }
 
@@ -152,7 +154,7 @@ export function disconnectsBySqs(queueUrl: string): DisconnectQueue {
 /** A message of the push queue. */
 export type PushWork =
   | ({ readonly kind: 'hint' } & Hint)
-  | ({ readonly kind: 'relay' } & Relay)
+  | ({ readonly kind: 'delayed-hint' } & DelayedHint)
   | ({ readonly kind: 'job' } & Job)
   | DisconnectRequest;
 
@@ -160,7 +162,7 @@ export type PushWork =
 export function parsePushWork(body: string): PushWork {
   const fields = fieldsOf(JSON.parse(body));
   if (fields.goodbye !== undefined) return disconnectOf(fields);
-  if (fields.relay !== undefined) return relayOf(fields);
+  if (fields.relay !== undefined) return delayedHintOf(fields);
   const { channel, offset, closed, pattern, shard, isGuard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
@@ -175,11 +177,11 @@ export function parsePushWork(body: string): PushWork {
   return { kind: 'job', channel, pattern, shard, ...(isGuard === true ? { isGuard } : {}) };
 }
 
-function relayOf({ relay, offset, tries }: Fields): PushWork {
+function delayedHintOf({ relay: channel, offset, tries }: Fields): PushWork {
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
-  if (typeof relay !== 'string' || !isChannelName(relay) || !position || typeof tries !== 'number')
-    throw new Error('the relay names no channel, or no offset');
-  return { kind: 'relay', channel: relay, offset: position, tries };
+  if (typeof channel !== 'string' || !isChannelName(channel) || !position || typeof tries !== 'number')
+    throw new Error('the delayed hint names no channel, or no offset');
+  return { kind: 'delayed-hint', channel, offset: position, tries };
 }
 
 function disconnectOf({ goodbye, connection, principal, at }: Fields): DisconnectRequest {
@@ -197,8 +199,8 @@ function keyOf(work: PushWork): string {
     case 'job':
       return `${work.channel} ${work.pattern} ${work.shard}`;
     // No channel begins with "@".
-    case 'relay':
-      return `@relay ${work.channel}`;
+    case 'delayed-hint':
+      return `@delayed ${work.channel}`;
     case 'expired':
       return `@${work.connection}`;
     case 'kicked':
@@ -210,7 +212,7 @@ function keyOf(work: PushWork): string {
 function aboutOf(work: PushWork): Readonly<Record<string, unknown>> {
   switch (work.kind) {
     case 'hint':
-    case 'relay':
+    case 'delayed-hint':
       return { channel: work.channel, offset: formatOffset(work.offset) };
     case 'job':
       return { channel: work.channel, pattern: work.pattern, shard: work.shard };
@@ -232,7 +234,7 @@ export const pushQueue: QueueFormat<PushWork> = {
     // The entry of the later one stays: it ends at the later offset.
     if (one.kind === 'hint' && other.kind === 'hint')
       return { ...later(one, other), isClosing: one.isClosing || other.isClosing };
-    if (one.kind !== 'relay' || other.kind !== 'relay') return other;
+    if (one.kind !== 'delayed-hint' || other.kind !== 'delayed-hint') return other;
     return { ...later(one, other), tries: Math.min(one.tries, other.tries) };
   },
 };

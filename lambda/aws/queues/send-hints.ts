@@ -9,14 +9,14 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import type { SendHint } from '../../hub/log/log-ports.ts';
-import { isUnderWay, RELAY_MS, relaysDue } from '../../hub/push/relay.ts';
+import { delayedHintsDue, HINT_DELAY_MS, isUnderWay } from '../../hub/push/delayed-hint.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import { call } from '../aws-client.ts';
 import { queueCalls } from '../calls/queue-calls.ts';
 import { type PublishInput, topicCalls } from '../calls/topic-calls.ts';
 import { count } from '../telemetry/telemetry.ts';
 import { hintBody } from './hint-messages.ts';
-import { groupOf, relayMessage, sendBatch } from './push-queue.ts';
+import { delayedHintMessage, groupOf, sendBatch } from './push-queue.ts';
 
 /** The variables of `hintEnv`, `jobEnv` and `dispatchEnv` (lambda/env.ts). */
 export interface HintSettings {
@@ -28,7 +28,7 @@ export interface HintSettings {
   readonly DISPATCH_QUEUE_URL: string;
 }
 
-/** How long a process does not call a busy topic, in milliseconds. A refused call delays the publisher, and relays need quota. */
+/** How long a process does not call a busy topic, in milliseconds. A refused call delays the publisher, and delayed hints need quota. */
 const BUSY_MS = 1_000;
 
 /**
@@ -86,20 +86,25 @@ export function hintsBySns(topicArn: string, clock: () => number = Date.now): Se
   };
 }
 
-/** Returns a function that sends both queues the message that the topic would have sent, and a relay, unless one of the channel is under way. */
+/**
+ * Returns a function that sends both queues the message that the topic would have sent, and a delayed hint for the topic, unless one of
+ * the channel is under way.
+ */
 function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendHint {
   const client = queueCalls();
-  const due = relaysDue();
+  const due = delayedHintsDue();
   return async (hint) => {
     const { channel } = hint;
     const now = Date.now();
     const message = { MessageBody: hintBody(hint), MessageGroupId: groupOf(channel) };
-    const relays = isUnderWay(due, channel, now) ? [] : [relayMessage({ ...hint, tries: 0 }, RELAY_MS)];
+    const delayed = isUnderWay(due, channel, now)
+      ? []
+      : [delayedHintMessage({ ...hint, tries: 0 }, HINT_DELAY_MS)];
     const toDispatch = { QueueUrl: DISPATCH_QUEUE_URL, ...message };
     await settleAll([
-      sendBatch(client, PUSH_QUEUE_URL, [message, ...relays]),
+      sendBatch(client, PUSH_QUEUE_URL, [message, ...delayed]),
       call(async () => void (await client.sendMessage(toDispatch)), 'the queue is busy; retry'),
     ]);
-    if (relays.length > 0) due.set(channel, now + RELAY_MS);
+    if (delayed.length > 0) due.set(channel, now + HINT_DELAY_MS);
   };
 }

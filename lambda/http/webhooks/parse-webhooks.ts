@@ -255,7 +255,7 @@ function secretOf({ secret }: Fields, isSecret: IsSecret): string | undefined {
 function offsetOf(value: unknown): 'beginning' | Exclude<ReturnType<typeof parseOffset>, undefined> {
   if (value === '-1') return 'beginning';
   const position = typeof value === 'string' ? parseOffset(value) : undefined;
-  if (position) return position;
+  if (position && !position.foldEnd) return position;
   throw new Refusal(
     'bad_offset',
     `offset must be 16 digits as given by Stream-Next-Offset, or "-1", got ${shown(value)}`,

@@ -4,7 +4,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { type From, isPosition } from '../log/read-log.ts';
-import { type Batch, type Held, type Hold, holdAfter, holdRead } from './held-read.ts';
+import { type Held, type HeldBatch, type Hold, holdAfter, holdRead } from './held-read.ts';
 
 /** The times of a stream, and its end. */
 export interface FollowOptions {
@@ -26,7 +26,7 @@ export async function* follow(
   name: string,
   from: From,
   { lifetimeMs, heartbeatMs, signal }: FollowOptions,
-): AsyncGenerator<Batch> {
+): AsyncGenerator<HeldBatch> {
   const { timer } = hold;
   const end = timer.now() + lifetimeMs;
   let batch = await holdRead(hold, name, from, timer.now(), signal);

@@ -21,12 +21,15 @@ export interface Seen {
 
 /** What was heard, with its number. Numbers count everything that the process hears. */
 export interface Heard {
+  /** Number of the news, from 1 on. */
   readonly number: number;
+  /** The news. */
   readonly news: News;
 }
 
 /** The entries that answer a request: at least one. */
-export interface Answer {
+export interface HeardAnswer {
+  /** The entries, in the order of the log. */
   readonly entries: readonly NewEntry[];
   /** The number up to which the answer has all that was heard. */
   readonly mark: number;
@@ -43,7 +46,7 @@ export function answerFrom(
   log: Pick<Log, 'clock'>,
   { channel, slot, mark }: Seen,
   heard: readonly Heard[],
-): Answer | 'the log' | 'nothing yet' {
+): HeardAnswer | 'the log' | 'nothing yet' {
   const entries: NewEntry[] = [];
   let last = mark;
   for (const { number, news } of heard) {

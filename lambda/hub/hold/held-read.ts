@@ -11,7 +11,7 @@ import { type Channel, NO_STREAM } from '../log/channel.ts';
 import { find, keepAlive } from '../log/lifecycle.ts';
 import type { Log } from '../log/log-ports.ts';
 import type { From, ReadResult } from '../log/read-log.ts';
-import type { Answer, Seen } from './heard.ts';
+import type { HeardAnswer, Seen } from './heard.ts';
 
 /** Monotonic time: setting the clock does not change it. */
 export interface Timer {
@@ -29,7 +29,7 @@ export interface Wake {
    * Ends when the channel may differ from what was seen, or after `ms`, or when the signal is aborted. It is a hint: if it ends early
    * or late, that costs latency, never a message. Returns the entries that follow; undefined if the log has to be read.
    */
-  wait(seen: Seen, ms: number, signal: AbortSignal): Promise<Answer | undefined>;
+  wait(seen: Seen, ms: number, signal: AbortSignal): Promise<HeardAnswer | undefined>;
 }
 
 /** Everything that a held request needs. */
@@ -71,7 +71,7 @@ export interface Held {
 }
 
 /** The result of a held request. */
-export interface Batch extends Held {
+export interface HeldBatch extends Held {
   /** `Wake.mark` of the read: what was heard later may be missing. */
   readonly mark: number;
   /** Time at which the end of the batch was the end of the channel, by the timer. */
@@ -89,7 +89,7 @@ export async function holdRead(
   from: From,
   untilMs: number,
   signal: AbortSignal,
-): Promise<Batch> {
+): Promise<HeldBatch> {
   const batch = await readBatch(hold, name, from);
   const isOver = hasNews(batch) || untilMs <= hold.timer.now() || signal.aborted;
   return isOver ? batch : await holdAfter(hold, name, batch, untilMs, signal);
@@ -102,10 +102,10 @@ export async function holdRead(
 export async function holdAfter(
   hold: Hold,
   name: string,
-  last: Batch,
+  last: HeldBatch,
   untilMs: number,
   signal: AbortSignal,
-): Promise<Batch> {
+): Promise<HeldBatch> {
   const { wake, timer, log } = hold;
   let batch = last;
   for (;;) {
@@ -120,17 +120,21 @@ export async function holdAfter(
   }
 }
 
-async function readBatch({ log, wake, timer, reading }: Hold, name: string, from: From): Promise<Batch> {
+async function readBatch({ log, wake, timer, reading }: Hold, name: string, from: From): Promise<HeldBatch> {
   const [mark, asOf] = [wake.mark(), timer.now()];
   return { ...(await catchUp(log, name, from, reading)), mark, asOf };
 }
 
 /** Returns true if a reader must be answered: there is something, or the store has more than was read. */
-const hasNews = ({ result: { messages, closed, upToDate, isGap } }: Batch): boolean =>
+const hasNews = ({ result: { messages, closed, upToDate, isGap } }: HeldBatch): boolean =>
   messages.length > 0 || closed || !(upToDate || isGap);
 
 /** Returns entries that were heard as a read would have returned them. */
-function asRead({ channel, result }: Batch, { entries, mark }: Answer, { log, timer }: Hold): Batch {
+function asRead(
+  { channel, result }: HeldBatch,
+  { entries, mark }: HeardAnswer,
+  { log, timer }: Hold,
+): HeldBatch {
   const time = entries.at(-1)?.time ?? channel.claimedAt;
   const next = { entry: result.next.entry + entries.length, index: 0 };
   const closed = channel.closed && channel.next === next.entry;
@@ -180,7 +184,7 @@ export function hasChanged(seen: Channel, now: Channel | undefined): boolean {
 }
 
 /** Returns how long to rely on the wake, in milliseconds. A channel with a TTL stays alive while it is read, so it is read in time. */
-function patience({ channel, result, asOf }: Batch, timerNow: number, now: number): number {
+function patience({ channel, result, asOf }: HeldBatch, timerNow: number, now: number): number {
   // A slot that is empty after the grace is a lost publish: the next publish wakes as usual, and its readers seal the slot.
   const isPending =
     result.next.entry < channel.next && now - channel.claimedAt <= GAP_GRACE_MS + PENDING_READ_MS;

@@ -11,6 +11,7 @@ export type NewEntry = Omit<HintedEntry, 'contentType'>;
 
 /** Says that a channel has grown. It may be lost, doubled or late without harm. */
 export interface News {
+  /** Name of the channel. */
   readonly channel: string;
   /** The slot after the last one that is new. */
   readonly next: number;

@@ -66,7 +66,7 @@ const MOST_HEARD = 16;
 /** Returns a wake that ends when the push says that the channel has grown. */
 export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: WakeOptions): Wake {
   const watches = new Map<string, Watch>();
-  let lastDefect: unknown;
+  const logOnce = loggingOnce(logDefect);
   let count = 0;
   wakeSocket.listen((news) => {
     const number = ++count;
@@ -75,52 +75,6 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
     watch.heard = [...watch.heard, { number, news }].slice(-MOST_HEARD);
     for (const { woken } of watch.waiters) woken.abort();
   });
-
-  /** Logs a defect. All waiters that share a write get the same error, which is logged once. */
-  function logOnce(defect: unknown, channel: string): void {
-    if (defect === lastDefect) return;
-    lastDefect = defect;
-    logDefect(defect, { waiting: channel });
-  }
-
-  /** Writes the row well before the earlier one ends: the push may read it at any moment. */
-  function begin(seen: Channel, connection: string): Row {
-    const written = waits.show(seen.name, connection, log.clock());
-    const row = { connection, until: timer.now() + waits.shownForMs / 2, written, isWritten: false };
-    written.then(
-      () => {
-        row.isWritten = true;
-      },
-      () => {
-        row.until = 0;
-      },
-    );
-    return row;
-  }
-
-  /** Makes sure that this process is shown as waiting. Returns false if the channel has changed before. */
-  async function show(watch: Watch, seen: Channel, connection: string): Promise<boolean> {
-    const { row } = watch;
-    const isShown = row?.connection === connection && timer.now() < row.until;
-    const current = isShown ? row : begin(seen, connection);
-    watch.row = current;
-    if (current.isWritten) return true;
-    await current.written;
-    return !hasChanged(seen, await log.channels.get(seen.name));
-  }
-
-  /** Returns the answer to a request when there is one, within the time; undefined if it has to read the log. */
-  async function answerOf(watch: Watch, seen: Seen, until: number, waiter: Waiter, signal: AbortSignal) {
-    for (;;) {
-      waiter.woken = new AbortController();
-      const answer = answerFrom(log, seen, watch.heard);
-      if (typeof answer === 'object') return answer;
-      const left = until - timer.now();
-      if (answer === 'the log' || left <= 0 || signal.aborted) return undefined;
-      await timer.sleep(left, AbortSignal.any([signal, waiter.woken.signal]));
-    }
-  }
-
   return {
     mark: () => count,
     async wait(seen, ms, signal) {
@@ -135,8 +89,8 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
       // Before the row is written: what is heard from then on is for this waiter, too.
       watch.waiters.add(waiter);
       try {
-        if (!(await show(watch, seen.channel, connection))) return undefined;
-        return await answerOf(watch, seen, end, waiter, signal);
+        if (!(await show({ log, waits, timer }, watch, seen.channel, connection))) return undefined;
+        return await answerOf({ log, timer }, watch, seen, end, waiter, signal);
       } catch (error) {
         // The reader gets its messages by the other way. A table that is busy needs nobody's attention, a defect does.
         if (!isBusy(error)) logOnce(error, name);
@@ -147,6 +101,63 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
       }
     },
   };
+}
+
+/** Returns a function that logs a defect. All waiters that share a write get the same error, which is logged once. */
+function loggingOnce(logDefect: LogDefect): (defect: unknown, channel: string) => void {
+  let last: unknown;
+  return (defect, channel) => {
+    if (defect === last) return;
+    last = defect;
+    logDefect(defect, { waiting: channel });
+  };
+}
+
+type Showing = Pick<WakeOptions, 'log' | 'waits' | 'timer'>;
+
+/** Makes sure that this process is shown as waiting. Returns false if the channel has changed before. */
+async function show(parts: Showing, watch: Watch, seen: Channel, connection: string): Promise<boolean> {
+  const { row } = watch;
+  const isShown = row?.connection === connection && parts.timer.now() < row.until;
+  const current = isShown ? row : writeRow(parts, seen, connection);
+  watch.row = current;
+  if (current.isWritten) return true;
+  await current.written;
+  return !hasChanged(seen, await parts.log.channels.get(seen.name));
+}
+
+/** Begins to write the row, well before the earlier one ends: the push may read it at any moment. */
+function writeRow({ log, waits, timer }: Showing, seen: Channel, connection: string): Row {
+  const written = waits.show(seen.name, connection, log.clock());
+  const row = { connection, until: timer.now() + waits.shownForMs / 2, written, isWritten: false };
+  written.then(
+    () => {
+      row.isWritten = true;
+    },
+    () => {
+      row.until = 0;
+    },
+  );
+  return row;
+}
+
+/** Returns the answer to a request when there is one, within the time; undefined if it has to read the log. */
+async function answerOf(
+  { log, timer }: Pick<WakeOptions, 'log' | 'timer'>,
+  watch: Watch,
+  seen: Seen,
+  until: number,
+  waiter: Waiter,
+  signal: AbortSignal,
+) {
+  for (;;) {
+    waiter.woken = new AbortController();
+    const answer = answerFrom(log, seen, watch.heard);
+    if (typeof answer === 'object') return answer;
+    const left = until - timer.now();
+    if (answer === 'the log' || left <= 0 || signal.aborted) return undefined;
+    await timer.sleep(left, AbortSignal.any([signal, waiter.woken.signal]));
+  }
 }
 
 const newWatch = (): Watch => ({ waiters: new Set(), row: undefined, heard: [] });

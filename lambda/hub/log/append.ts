@@ -64,6 +64,7 @@ export async function append(log: Publishing, request: AppendRequest): Promise<A
 
 /** Where a publish is in the log. */
 export interface Written {
+  /** The slot that has the entry. */
   readonly slot: number;
   /** Time at which this request wrote the entry, in milliseconds since 1970; undefined if an earlier attempt wrote it. */
   readonly at: number | undefined;
@@ -94,9 +95,9 @@ async function settle(
   content: EntryContent,
 ): Promise<Written> {
   const { kind, channel } = claimed;
-  const again = (): Promise<number> => claimAgain(log, request, channel, slot);
-  // `again`: the answers may come so late that readers have sealed the slot. Then the publish takes another one.
-  if (kind === 'granted') return await complete(log, channel, slot, content, again);
+  // The answer to the claim may come so late that readers have sealed the slot. Then the publish claims another one.
+  if (kind === 'granted')
+    return await complete(log, channel, slot, content, () => claimAgain(log, request, channel, slot));
   if (kind === 'contested') return await contest(log, request, channel, slot, content);
   // A publish that is older than the retention has left the log. To write it again would bring it back.
   const lastPublish = request.producer

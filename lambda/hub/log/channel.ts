@@ -41,7 +41,7 @@ export interface Channel {
   readonly keptUntil: number;
   /** Time at which the last slot was claimed, or else the channel was created, in milliseconds since 1970. */
   readonly claimedAt: number;
-  /** The last Stream-Seq that was accepted, and the slot that its publish claimed. */
+  /** The last Stream-Seq that was accepted. */
   readonly lastSeq: string | undefined;
   /** The slot that the publish with `lastSeq` claimed. */
   readonly lastSeqSlot: number | undefined;

@@ -23,10 +23,13 @@ export interface Producer {
 /** The flat map of all producers of a channel. */
 export type ProducerMarks = Readonly<Record<string, number>>;
 
-/** Return the keys of a producer in the map. Because of the prefix, an id such as `__proto__` is a harmless key. */
+/** Returns the key of the epoch of a producer in the map. Because of the prefix, an id such as `__proto__` is a harmless key. */
 export const epochMark = (id: string): string => `e:${id}`;
+/** Returns the key of its last sequence number. */
 export const seqMark = (id: string): string => `q:${id}`;
+/** Returns the key of the time of its last publish. */
 export const timeMark = (id: string): string => `t:${id}`;
+/** Returns the key of the slot of one of its last publishes. */
 export const slotMark = (id: string, seq: number): string => `s${seq % PRODUCER_WINDOW}:${id}`;
 
 /** Highest number of keys of one producer. */

@@ -96,9 +96,10 @@ async function readSince(log: Log, channel: Channel, since: number): Promise<Rea
   const isKept = start.entry > channel.floor && (await isRetainedBelow(log, channel, start.entry));
   const result = await readPages(log, channel, isKept ? start : 'beginning');
   const firstDue = result.entries.findIndex(({ time }) => time >= since);
-  const entries = firstDue === -1 ? [] : result.entries.slice(firstDue);
-  const { slot } = result.entries.at(-1 - entries.length) ?? {};
-  const from = slot === undefined ? result.from : { entry: slot + 1, index: 0 };
+  const skipped = firstDue === -1 ? result.entries : result.entries.slice(0, firstDue);
+  const entries = result.entries.slice(skipped.length);
+  const lastSkipped = skipped.at(-1);
+  const from = lastSkipped ? { entry: lastSkipped.slot + 1, index: 0 } : result.from;
   return { ...result, from, entries, messages: entries.flatMap(({ messages }) => messages) };
 }
 
@@ -108,7 +109,10 @@ async function isRetainedBelow(log: Log, channel: Channel, slot: number): Promis
   return entry !== undefined && isRetained(log, entry, log.clock());
 }
 
-/** @param first a page that was read already, for the first attempt */
+/**
+ * Reads a page. It seals a gap at its end that is old enough, and reads again.
+ * @param first a page that was read already, for the first attempt
+ */
 async function readPages(
   log: Log,
   channel: Channel,

@@ -29,8 +29,11 @@ export interface HintNews {
 
 /** All that a pass in step posts. */
 export interface Step {
+  /** The channel, as far as a frame names it. */
   readonly channel: FramedChannel;
+  /** The entry of the hint, as a page of the log. */
   readonly page: ReadResult;
+  /** The members at the head: everyone that gets it. */
   readonly members: readonly Subscriber[];
 }
 

@@ -11,6 +11,7 @@ import { type Recent, recent } from '../bounded-map.ts';
 
 /** The members of a shard that were at the head after they had been read. */
 export interface RememberedMembers<M> {
+  /** The members. */
   readonly members: readonly M[];
   /** The members as one number. */
   readonly roster: number;

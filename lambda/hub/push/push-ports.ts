@@ -314,15 +314,25 @@ export interface PushWatch {
 
 /** Everything that a push needs. */
 export interface Push {
+  /** The log, from which frames are read. */
   readonly log: Log;
+  /** The store of connections. */
   readonly connections: ConnectionStore;
+  /** The store of subscriptions, which are the members of shards. */
   readonly subscriptions: SubscriptionStore;
+  /** The store of processes that hold requests. */
   readonly waits: Pick<WaitStore, 'others' | 'remove'>;
+  /** The store of cursors of shards, with their leases. */
   readonly cursors: CursorStore;
+  /** Finds what a hint concerns, in one call. */
   readonly lookup: HintLookup;
+  /** What this process remembers from one push to the next. */
   readonly memory: PushMemory<Subscriber>;
+  /** Posts frames to sockets. */
   readonly poster: SocketPoster;
+  /** Sends this push, or another process, back to a shard later. */
   readonly jobs: Jobs;
+  /** Is told what has arrived. */
   readonly watch: PushWatch;
   /** Notes who is in a channel; undefined on a hub without presence. */
   readonly presence?: Noting | undefined;

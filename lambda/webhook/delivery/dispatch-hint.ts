@@ -29,11 +29,11 @@ export interface Grown {
   /** The channel. */
   readonly channel: string;
   /** What publishes have written, as their hints say; undefined if only the log knows. */
-  readonly written: Written | undefined;
+  readonly written: WrittenSlots | undefined;
 }
 
 /** Slots of one stream that have their entries. */
-export interface Written {
+export interface WrittenSlots {
   /** The stream. */
   readonly streamId: string;
   /** The slots, in any order. */
@@ -41,7 +41,10 @@ export interface Written {
 }
 
 /** Returns what both hints say; undefined if they are of two streams, or if one of them says nothing. */
-export const bothWritten = (one: Written | undefined, other: Written | undefined): Written | undefined =>
+export const bothWritten = (
+  one: WrittenSlots | undefined,
+  other: WrittenSlots | undefined,
+): WrittenSlots | undefined =>
   one && other && one.streamId === other.streamId
     ? { streamId: one.streamId, slots: [...one.slots, ...other.slots] }
     : undefined;
@@ -100,7 +103,7 @@ export async function dispatch(
  */
 function rangeOf(
   channel: string,
-  written: Written | undefined,
+  written: WrittenSlots | undefined,
   { streamId, at }: DispatchCursor,
 ): NewRange | undefined {
   if (written?.streamId !== streamId || at.index > 0) return undefined;

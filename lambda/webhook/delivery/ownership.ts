@@ -6,8 +6,8 @@
  * new wake has the same id, by which the stored state counts on it.
  * @module
  */
-import { Refusal } from '../../../protocol/errors.ts';
 import { DELIVERY_TIMEOUT_MS } from '../../../protocol/limits.ts';
+import { isBusy } from '../../hub/defects.ts';
 import type { Lease } from '../../hub/lease.ts';
 import { settleAll, settleBoth } from '../../hub/settle-all.ts';
 import type { Delivering, ReadAhead } from '../webhook-ports.ts';
@@ -51,14 +51,20 @@ const BUSY_MS = 5_000;
  */
 const MAX_ATTEMPTS = 5;
 
+/** The wake has nothing left to do. */
 export const DONE: WakeOutcome = { kind: 'done' };
 
 /** A lease that this process holds, and the state that the previous owner left. */
-export interface Ownership {
+export interface EndpointOwnership {
+  /** Id of the endpoint. */
   readonly endpoint: string;
+  /** The wake that started this process. */
   readonly wake: WakeMessage;
+  /** What the next owner gets when the lease is released. */
   state: EndpointState;
+  /** How many requests to the owner the row had when the lease was taken or renewed. */
   asks: number;
+  /** The lease. */
   lease: Lease;
   /**
    * The end of the lease if the last renewal was carried out, even if its answer was lost. In milliseconds since 1970.
@@ -75,7 +81,7 @@ export async function takeLease(
   delivering: Delivering,
   endpoint: string,
   wake: WakeMessage,
-): Promise<Ownership | WakeOutcome> {
+): Promise<EndpointOwnership | WakeOutcome> {
   const { leases, deliveries, clock, newId } = delivering;
   const owner = ownerOf(wake, newId());
   let { tasks } = wake;
@@ -131,15 +137,12 @@ async function readAhead(
   }
 }
 
-/** Returns true for the refusal of a busy store. */
-export const isBusy = (error: unknown): boolean => error instanceof Refusal && error.code === 'unavailable';
-
 /** Returns what happens to a wake whose tasks are stored, and on which the stored state counts. */
 const comesAt = ({ id, tasks }: WakeMessage, at: number): WakeOutcome =>
   tasks.length > 0 ? { kind: 'renew', at, id } : { kind: 'later', at };
 
 /** Stores the tasks of the wake. */
-export async function storeCarried({ deliveries }: Delivering, own: Ownership): Promise<void> {
+export async function storeCarried({ deliveries }: Delivering, own: EndpointOwnership): Promise<void> {
   await settleAll((own.carried?.tasks ?? []).map((task) => deliveries.putTask(own.endpoint, task)));
   own.carried = undefined;
 }
@@ -151,7 +154,7 @@ export async function storeCarried({ deliveries }: Delivering, own: Ownership): 
  */
 export async function letGo(
   { leases, clock }: Delivering,
-  own: Ownership,
+  own: EndpointOwnership,
   next: number | undefined,
   isForced: boolean,
 ): Promise<WakeOutcome | undefined> {
@@ -187,7 +190,7 @@ const isSame = (one: Partial<Lease>, { owner, until }: Lease): boolean =>
  * Releases the lease for a moment after a store was busy. The wake comes back even if that could not be stored. It comes with its
  * tasks if it still carries some.
  */
-export async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<WakeOutcome> {
+export async function retreat({ leases, clock }: Delivering, own: EndpointOwnership): Promise<WakeOutcome> {
   const at = clock() + BUSY_MS;
   const { isOld, id } = own.wake;
   const state = { ...own.state, ...(isOld ? { wakeAt: 0, wakeBy: '' } : { wakeAt: at, wakeBy: id }) };

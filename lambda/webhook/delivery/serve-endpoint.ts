@@ -7,6 +7,7 @@
  * @module
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
+import { isBusy } from '../../hub/defects.ts';
 import { settleAll, settleBoth } from '../../hub/settle-all.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { healthSince } from '../health.ts';
@@ -17,10 +18,9 @@ import {
   BEGIN_MS,
   comesAgain,
   DONE,
-  isBusy,
+  type EndpointOwnership,
   LEASE_MS,
   letGo,
-  type Ownership,
   retreat,
   storeCarried,
   takeLease,
@@ -60,7 +60,7 @@ export async function serveEndpoint(
   wake: WakeMessage,
   until: number,
 ): Promise<WakeOutcome> {
-  let own: Ownership | undefined;
+  let own: EndpointOwnership | undefined;
   try {
     const taken = await takeLease(delivering, endpoint, wake);
     if ('kind' in taken) return taken;
@@ -72,7 +72,7 @@ export async function serveEndpoint(
   }
 }
 
-async function serve(delivering: Delivering, own: Ownership, overAt: number): Promise<WakeOutcome> {
+async function serve(delivering: Delivering, own: EndpointOwnership, overAt: number): Promise<WakeOutcome> {
   const { leases, clock, timer } = delivering;
   for (;;) {
     const { endpoint, ready, isMore, next } = own.isCovered
@@ -107,7 +107,7 @@ async function serve(delivering: Delivering, own: Ownership, overAt: number): Pr
  * Looks only at the tasks that came in the wake. What else is in the table has a wake of its own, because the previous owner
  * released its lease, and a later task counts a request.
  */
-async function lookAtCarried(delivering: Delivering, own: Ownership): Promise<Look> {
+async function lookAtCarried(delivering: Delivering, own: EndpointOwnership): Promise<Look> {
   const { tasks, ahead } = own.carried ?? {};
   if (!tasks || !ahead) return await lookAtAll(delivering, own);
   const { endpoint } = ahead;
@@ -118,7 +118,7 @@ async function lookAtCarried(delivering: Delivering, own: Ownership): Promise<Lo
 }
 
 /** Looks at the endpoint, and at its tasks in the table. Those of the wake are stored first. */
-async function lookAtAll(delivering: Delivering, own: Ownership): Promise<Look> {
+async function lookAtAll(delivering: Delivering, own: EndpointOwnership): Promise<Look> {
   const { endpoints, deliveries, clock } = delivering;
   await storeCarried(delivering, own);
   const now = clock();
@@ -144,7 +144,7 @@ async function lookAtAll(delivering: Delivering, own: Ownership): Promise<Look> 
  * Forgets failures from before the endpoint was enabled. Returns until when nothing may be sent to it, in milliseconds since 1970;
  * undefined if something may. Tasks of an endpoint that was removed or is not enabled send nothing, so they need no pause.
  */
-function pauseOf(own: Ownership, endpoint: Endpoint | undefined, now: number): number | undefined {
+function pauseOf(own: EndpointOwnership, endpoint: Endpoint | undefined, now: number): number | undefined {
   if (endpoint) own.state = { ...own.state, health: healthSince(own.state.health, endpoint.enabledAt) };
   const { backoffUntil, nextStartAt } = own.state.health;
   const until = Math.max(backoffUntil, nextStartAt - now > LONGEST_PAUSE_MS ? nextStartAt : 0);
@@ -159,7 +159,7 @@ const orphanPatterns = (tasks: readonly DeliveryTask[]): readonly string[] => [
 /** Does the tasks: those of the wake, or those of the table. Returns true if nothing of them is left. */
 async function doTasks(
   delivering: Delivering,
-  own: Ownership,
+  own: EndpointOwnership,
   endpoint: Endpoint | undefined,
   tasks: readonly DeliveryTask[],
 ): Promise<boolean> {

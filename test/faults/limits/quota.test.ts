@@ -134,7 +134,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     await expect.poll(async () => (await account.heard()).get(channel), COMES_BACK).toBe(offset);
   }, 600_000);
 
-  test('the hint of a lone publish goes to the queues, and is relayed', async () => {
+  test('the hint of a lone publish goes to the queues, and to the topic later', async () => {
     const channel = newChannel('busy');
     const listener = await subscribed(channel);
     const before = await diverted();
@@ -145,7 +145,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     await expect.poll(diverted, SECONDS).toBe(before + 1);
   });
 
-  test('a relay is delayed for as long as the topic is busy', async () => {
+  test('a delayed hint waits for as long as the topic is busy', async () => {
     const channel = newChannel('busy');
     await throttle('Publish');
     await throttle('Push', 2);

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import {
   type Admission,
   BURST_MS,
-  CALM,
-  CALM_MS,
   createAdmission,
   LEAST,
+  LIGHT,
+  LIGHT_MS,
   MOST,
 } from '../../../local/lambda/admission.ts';
 
@@ -81,7 +81,7 @@ describe.each([25, 100, 400])('a machine that completes %i invocations a second'
     for (let burst = 0; burst < 3; burst++) {
       for (let n = 0; n < MOST; n++) machine.arrive();
       while (machine.running() > 0) machine.pass(5);
-      machine.pass(CALM_MS);
+      machine.pass(LIGHT_MS);
     }
     expect([machine.refused, machine.took.length]).toEqual([[], 3 * MOST]);
   });
@@ -102,5 +102,5 @@ it('the quota is that of a burst at first', () => {
   expect(admitted.lastIndexOf(true)).toBe(MOST - 1);
   admission.end(0);
   expect([admission.begin(), admission.begin()]).toEqual([true, false]);
-  expect(CALM).toBeLessThan(LEAST);
+  expect(LIGHT).toBeLessThan(LEAST);
 });

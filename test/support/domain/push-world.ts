@@ -60,7 +60,12 @@ export interface World extends Lateness, FrameRules {
   readonly listeners: MemoryListeners;
   readonly clients: Map<string, Client>;
   readonly client: (more?: Partial<Connection>) => Promise<Client>;
-  readonly subscribe: (client: Client, pattern: string, from: From) => Promise<Subscribed>;
+  readonly subscribe: (
+    client: Client,
+    pattern: string,
+    from: From,
+    isConflated?: boolean,
+  ) => Promise<Subscribed>;
   /** Ends when the queue is empty and no process is at work, or after that much virtual time. */
   readonly idle: (mostMs?: number) => Promise<void>;
   readonly sleep: (ms: number) => Promise<void>;

@@ -7,7 +7,7 @@ import { append } from '../../../lambda/hub/log/append.ts';
 import type { SendHint } from '../../../lambda/hub/log/log-ports.ts';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
 import type { DeliveryTask, RangeTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
-import { dispatch, type Written } from '../../../lambda/webhook/delivery/dispatch-hint.ts';
+import { dispatch, type WrittenSlots } from '../../../lambda/webhook/delivery/dispatch-hint.ts';
 import { ownerMemory } from '../../../lambda/webhook/delivery/owner-memory.ts';
 import { serveEndpoint } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
@@ -133,7 +133,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   });
   let ids = 0;
 
-  const look = (channel: string, written?: Written, afterMs = 0): void =>
+  const look = (channel: string, written?: WrittenSlots, afterMs = 0): void =>
     enqueue('dispatch', afterMs, async () => {
       await dispatch(dispatching(), { channel, written }, log.now + PROCESS_MS);
       return undefined;

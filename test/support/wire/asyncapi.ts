@@ -21,6 +21,7 @@ export interface Heard {
   readonly text?: readonly string[];
   readonly base64?: readonly string[];
   readonly omitted?: true;
+  readonly conflated?: true;
   readonly closed?: true;
   readonly connection?: string;
   readonly code?: ErrorCode;

@@ -65,13 +65,15 @@ describe('a batch', () => {
     ]);
   });
 
-  test('handles relays separately from hints, and those of one channel once, with the last offset', async () => {
-    const relay = (channel: string, entry: number, tries: number) =>
+  test('handles delayed hints separately from hints, and those of one channel once, with the last offset', async () => {
+    const delayed = (channel: string, entry: number, tries: number) =>
       JSON.stringify({ relay: channel, offset: `${String(entry).padStart(12, '0')}0000`, tries });
-    const { done } = await run(eventOf(relay('a', 9, 3), relay('a', 4, 1), relay('b', 1, 0), hint('a', 1)));
+    const { done } = await run(
+      eventOf(delayed('a', 9, 3), delayed('a', 4, 1), delayed('b', 1, 0), hint('a', 1)),
+    );
     expect(done).toEqual([
-      { kind: 'relay', channel: 'a', offset: { entry: 9, index: 0 }, tries: 1 },
-      { kind: 'relay', channel: 'b', offset: { entry: 1, index: 0 }, tries: 0 },
+      { kind: 'delayed-hint', channel: 'a', offset: { entry: 9, index: 0 }, tries: 1 },
+      { kind: 'delayed-hint', channel: 'b', offset: { entry: 1, index: 0 }, tries: 0 },
       { kind: 'hint', channel: 'a', offset: { entry: 1, index: 0 }, isClosing: false },
     ]);
   });

@@ -17,7 +17,7 @@ let host: StillHost;
 let hub: Hub;
 beforeEach(() => {
   host = stillHost();
-  host.respond = (url) => answerOf(url, []);
+  host.respond = answerOf;
   hub = connectOver(host, { url: 'https://hub.example' });
 });
 afterEach(async () => {
@@ -38,15 +38,16 @@ const change = (
   headers: { operation },
 });
 
-function answerOf(url: string, latest: readonly unknown[]): Response {
-  const isLatest = url.includes('offset=latest');
-  const offset = isLatest ? offsetAt(7) : (/offset=(\d+)/.exec(url)?.[1] ?? offsetAt(0));
+/** Answers a read at the end of a channel. */
+function answerOf(url: string): Response {
+  const offset = /offset=(\d+)/.exec(url)?.[1] ?? offsetAt(0);
   const headers = {
     'Content-Type': 'application/json',
+    'Stream-Start-Offset': offset,
     'Stream-Next-Offset': offset,
     'Stream-Up-To-Date': 'true',
   };
-  return new Response(JSON.stringify(isLatest ? latest : []), { headers });
+  return new Response('[]', { headers });
 }
 
 /** Opens the newest socket, and answers its subscriptions: the client is a member of the channel. */
@@ -63,9 +64,8 @@ async function live(): Promise<FakeWire> {
 
 function answerAll(wire: FakeWire): void {
   for (const { id, channel } of wire.said.filter(({ action }) => action === 'subscribe')) {
-    const start = channel === PRESENCE ? 7 : 0;
     const member = channel === CHANNEL ? { presence: true } : {};
-    wire.say({ type: 'subscribed', id, channel, offset: offsetAt(start), ...member });
+    wire.say({ type: 'subscribed', id, channel, offset: offsetAt(0), ...member });
   }
 }
 
@@ -115,12 +115,14 @@ test('each socket is told what the client says, and a subscription that is there
 
 test('the members are those of the newest messages, with each change after them', async () => {
   const latest = [change('insert', 'b', 2, '2026-01-02T00:00:00.000Z'), change('insert', 'a', 1)];
-  host.respond = (url) => answerOf(url, latest);
   const changes: (readonly PresenceMember[])[] = [];
   const presence = hub.presence(CHANNEL, { onChange: (members) => changes.push(members) });
   const wire = await live();
-  await settled();
-  answerAll(wire);
+  expect(said(wire, 'subscribe').find(({ channel }) => channel === PRESENCE)).toMatchObject({
+    offset: 'latest',
+  });
+  const first = { type: 'messages', channel: PRESENCE, from: offsetAt(0), next: offsetAt(7) };
+  wire.say({ ...first, messages: latest });
   await settled();
   expect(presence.members.map(({ key, data }) => [key, data])).toEqual([
     ['a', 1],
@@ -145,7 +147,7 @@ test('the members are those of the newest messages, with each change after them'
 test('over HTTP all held requests of a client have one id', async () => {
   hub.close();
   hub = connectOver(host, { url: 'https://hub.example', transports: ['long-poll'] });
-  host.respond = (url) => (url.includes('live=') ? new Promise(() => {}) : answerOf(url, []));
+  host.respond = (url) => (url.includes('live=') ? new Promise(() => {}) : answerOf(url));
   hub.presence(CHANNEL, { data: { name: 'A&B' } });
   await host.pass(1_000);
   const held = host.requests.filter((url) => url.includes('live=long-poll'));

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { remove } from '../../../lambda/hub/log/lifecycle.ts';
-import { dispatch, type Written } from '../../../lambda/webhook/delivery/dispatch-hint.ts';
+import { dispatch, type WrittenSlots } from '../../../lambda/webhook/delivery/dispatch-hint.ts';
 import {
   at,
   DAY,
@@ -31,7 +31,7 @@ async function warm(w: WebhookWorld) {
 }
 
 /** What the hint of the last publish says. */
-async function lastWritten(w: WebhookWorld): Promise<Written & { readonly slots: readonly [number] }> {
+async function lastWritten(w: WebhookWorld): Promise<WrittenSlots & { readonly slots: readonly [number] }> {
   const channel = await w.log.channels.get(CHANNEL);
   if (!channel) throw new Error('no channel');
   return { streamId: channel.streamId, slots: [channel.next - 1] };
@@ -45,7 +45,7 @@ async function publishSilently(w: WebhookWorld, message: unknown): Promise<void>
   Object.defineProperty(w.log, 'hint', { value: hint, configurable: true });
 }
 
-const handle = (w: WebhookWorld, written: Written | undefined) =>
+const handle = (w: WebhookWorld, written: WrittenSlots | undefined) =>
   dispatch(dispatchingOf(w), { channel: CHANNEL, written }, w.log.now + MINUTE);
 
 test('a lone message costs eight calls of a store, of which four are before it is sent', async () => {
@@ -91,7 +91,7 @@ describe('a hint', () => {
   test('that overtakes an earlier one makes dispatch read the log, and the earlier one finds nothing to do', async () => {
     await inWorld(async (w) => {
       const { url } = await warm(w);
-      const hints: Written[] = [];
+      const hints: WrittenSlots[] = [];
       for (const message of ['second', 'third']) {
         await publishSilently(w, message);
         hints.push(await lastWritten(w));

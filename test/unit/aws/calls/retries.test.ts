@@ -10,7 +10,7 @@ import {
 } from '@smithy/core/retry';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { isBusy, retriesOf } from '../../../../lambda/aws/calls/retries.ts';
+import { isPassing, retriesOf } from '../../../../lambda/aws/calls/retries.ts';
 
 interface Failure {
   readonly name: string;
@@ -96,8 +96,8 @@ test('random errors are repeated if the SDK repeats them, and are busy then', ()
       const kind = kindOf(theirs(one));
       const isRepeated = retriesOf(50, () => 0).pauseAfter(ours(one), 0) !== undefined;
       expect(isRepeated).toBe(kind === 'THROTTLING' || kind === 'TRANSIENT');
-      if (kind !== 'CLIENT_ERROR') expect(isBusy(ours(one))).toBe(true);
-      if (kind === 'CLIENT_ERROR') expect(isBusy(ours(one))).toBe(false);
+      if (kind !== 'CLIENT_ERROR') expect(isPassing(ours(one))).toBe(true);
+      if (kind === 'CLIENT_ERROR') expect(isPassing(ours(one))).toBe(false);
     }),
     { numRuns: 2_000 },
   );
@@ -109,13 +109,13 @@ describe('an error of the system is looked for in its causes', () => {
   test('as far as the SDK looks', () => {
     const around = new Error('of a library', { cause: system });
     expect(isTransientError(ofSdk(around))).toBe(true);
-    expect(isBusy(around)).toBe(true);
+    expect(isPassing(around)).toBe(true);
   });
 
   test('and an error that is its own cause is no endless search', () => {
     const own = new Error('odd');
     own.cause = own;
-    expect(isBusy(own)).toBe(false);
+    expect(isPassing(own)).toBe(false);
   });
 });
 
@@ -127,7 +127,7 @@ test.each([
   'KMSThrottling',
   'Throttled',
 ])('%s of a queue or topic is busy', (name) => {
-  expect(isBusy(Object.assign(new Error('m'), { name, status: 400 }))).toBe(true);
+  expect(isPassing(Object.assign(new Error('m'), { name, status: 400 }))).toBe(true);
 });
 
 describe('pauses and budget', () => {

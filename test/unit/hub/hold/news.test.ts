@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { follow } from '../../../../lambda/hub/hold/follow-channels.ts';
-import type { Batch } from '../../../../lambda/hub/hold/held-read.ts';
+import type { HeldBatch } from '../../../../lambda/hub/hold/held-read.ts';
 import { type News, newsText, parseNews } from '../../../../lambda/hub/hold/news.ts';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { create, remove } from '../../../../lambda/hub/log/lifecycle.ts';
@@ -278,7 +278,7 @@ describe('as text', () => {
 });
 
 /** Checks that a batch has what the log has in its slots, and nothing else. */
-function expectAsInLog(w: WakeWorld, { channel, result }: Batch): void {
+function expectAsInLog(w: WakeWorld, { channel, result }: HeldBatch): void {
   const slots = w.log.slots(channel.streamId);
   for (let slot = result.from.entry; slot < result.next.entry; slot++) {
     const entry = result.entries.find((one) => one.slot === slot);

@@ -1,17 +1,17 @@
 /**
- * Relays by many processes at once, in virtual time. The topic may refuse any call, and any process may get a message: in the end the
+ * Delayed hints of many processes at once, in virtual time. The topic may refuse any call, and any process may get a message: in the end the
  * topic gets a hint of the last publish (docs/adr/0012).
  * @module
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  type DelayedHint,
+  delayedHintHandler,
+  delayedHintsDue,
+  HINT_DELAY_MS,
   isUnderWay,
-  RELAY_MS,
-  type Relay,
-  relayHandler,
-  relaysDue,
-} from '../../../../lambda/hub/push/relay.ts';
+} from '../../../../lambda/hub/push/delayed-hint.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { formatOffset, type Position } from '../../../../protocol/offset.ts';
 import { CHANNEL, publish } from '../../../support/domain/json-log.ts';
@@ -23,7 +23,7 @@ const WITHIN_MS = 20_000;
 const PUSHES = 3;
 
 interface Message {
-  readonly relay: Relay;
+  readonly hint: DelayedHint;
   /** Earliest time at which it can be received. */
   readonly at: number;
 }
@@ -33,7 +33,7 @@ const run = fc.record({
     fc.record({ at: fc.nat(WITHIN_MS), publisher: fc.nat(PUBLISHERS - 1), isRefused: fc.boolean() }),
     { minLength: 1, maxLength: 40 },
   ),
-  /** For each relay that is received, in order: its process, whether the topic is busy, whether the relay comes twice. */
+  /** For each delayed hint that is received, in order: its process, whether the topic is busy, whether it comes twice. */
   receives: fc.infiniteStream(
     fc.record({
       push: fc.nat(PUSHES - 1),
@@ -54,7 +54,7 @@ test('the topic gets a hint of the last publish in the end', async () => {
       let isBusy = false;
       const draw = () => random.next().value ?? 0;
       const pushes = Array.from({ length: PUSHES }, () =>
-        relayHandler({
+        delayedHintHandler({
           log,
           random: draw,
           async topic({ offset }) {
@@ -62,25 +62,25 @@ test('the topic gets a hint of the last publish in the end', async () => {
             if (offset > published) published = offset;
           },
           queue: {
-            send: async (relay, delayMs) => void queue.push({ relay, at: log.now + delayMs }),
+            send: async (hint, delayMs) => void queue.push({ hint, at: log.now + delayMs }),
           },
         }),
       );
-      const publishers = Array.from({ length: PUBLISHERS }, relaysDue);
+      const publishers = Array.from({ length: PUBLISHERS }, delayedHintsDue);
       let last: Position | undefined;
       const publishOne = async (publisher: number, isRefused: boolean): Promise<void> => {
         last = await publish(log, 'x');
-        const due = publishers[publisher] ?? relaysDue();
+        const due = publishers[publisher] ?? delayedHintsDue();
         if (!isRefused) published = formatOffset(last);
         else if (!isUnderWay(due, CHANNEL, log.now)) {
-          queue.push({ relay: { channel: CHANNEL, offset: last, tries: 0 }, at: log.now + RELAY_MS });
-          due.set(CHANNEL, log.now + RELAY_MS);
+          queue.push({ hint: { channel: CHANNEL, offset: last, tries: 0 }, at: log.now + HINT_DELAY_MS });
+          due.set(CHANNEL, log.now + HINT_DELAY_MS);
         }
       };
-      const receive = async ({ relay }: Message, isLast: boolean): Promise<void> => {
+      const receive = async ({ hint }: Message, isLast: boolean): Promise<void> => {
         const { push, isBusy: refuses, isDoubled } = receives.next().value ?? { push: 0 };
         isBusy = refuses === true && !isLast;
-        for (let times = isDoubled ? 2 : 1; times > 0; times--) await pushes[push ?? 0]?.(relay);
+        for (let times = isDoubled ? 2 : 1; times > 0; times--) await pushes[push ?? 0]?.(hint);
       };
       const left = publishes.toSorted((one, other) => one.at - other.at);
       for (let steps = 0; left.length + queue.length > 0; steps++) {
