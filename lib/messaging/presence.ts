@@ -61,7 +61,7 @@ export class Presence extends Construct {
       // While somebody is in a channel, each look sends the next one.
       callsItself: true,
     });
-    log.grantOwnChannels(this.handler);
+    log.grantNotices(this.handler);
     log.grantLatest(this.handler);
     subscribers.grantSettle(this.handler);
     hints.grantHint(this.handler);

@@ -106,12 +106,6 @@ export class ChannelLog extends Construct {
     this.grantRead(handler);
   }
 
-  /** Allows a handler to read and publish on the hub's own channels, which it creates. */
-  grantOwnChannels(handler: HubFunction): void {
-    this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
-    this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');
-  }
-
   #grantSnapshots(handler: HubFunction, ...actions: readonly string[]): void {
     const { tableName } = this.snapshots;
     grantTable(handler, this.snapshots, actions, snapshotsEnv.write({ SNAPSHOTS_TABLE: tableName }));

@@ -5,6 +5,17 @@
 import { expect, test } from 'vitest';
 import { type Context, templatesOf } from './synthesized.ts';
 
+const SEND_HINTS = [
+  'Topic: sns:Publish',
+  'HintsPushQueue: sqs:SendMessage',
+  'DispatchQueue: sqs:SendMessage',
+];
+const NOTICES = [
+  'Channels: dynamodb:GetItem dynamodb:UpdateItem',
+  'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+  ...SEND_HINTS,
+];
+
 /** Returns the actions of each function by resource, after a check that no resource is open. */
 function grantsOf(context: Context = {}): Readonly<Record<string, readonly string[]>> {
   const { hub } = templatesOf(context);
@@ -27,16 +38,6 @@ test('each function may do exactly its actions on exact resources', () => {
   const grants = grantsOf();
   const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';
   const common = [logs, 'Secret: secretsmanager:GetSecretValue'];
-  const sendHints = [
-    'Topic: sns:Publish',
-    'HintsPushQueue: sqs:SendMessage',
-    'DispatchQueue: sqs:SendMessage',
-  ];
-  const notices = [
-    'Channels: dynamodb:GetItem dynamodb:UpdateItem',
-    'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-    ...sendHints,
-  ];
   const workOff = (queue: string) => `${queue}: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes`;
   const readOnly = ['Channels: dynamodb:GetItem', 'Entries: dynamodb:Query'];
   const key = 'WebhookKey: secretsmanager:GetSecretValue';
@@ -54,7 +55,7 @@ test('each function may do exactly its actions on exact resources', () => {
       'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
       'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
       ...common,
-      ...sendHints,
+      ...SEND_HINTS,
       'Subscribers: dynamodb:Query',
     ].sort(),
     Read: [
@@ -72,7 +73,7 @@ test('each function may do exactly its actions on exact resources', () => {
       'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
       'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
       ...common,
-      ...sendHints,
+      ...SEND_HINTS,
       'SocketApi/DELETE: execute-api:ManageConnections',
       'Subscribers: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
     ].sort(),
@@ -107,7 +108,7 @@ test('each function may do exactly its actions on exact resources', () => {
       key,
     ].sort(),
     Dispatch: [
-      ...notices,
+      ...NOTICES,
       logs,
       'Endpoints: dynamodb:BatchGetItem dynamodb:UpdateItem',
       'Deliveries: dynamodb:PutItem dynamodb:UpdateItem',
@@ -144,16 +145,12 @@ test('presence adds exactly what it needs', () => {
     Stream: [look, 'Subscribers: dynamodb:GetItem dynamodb:PutItem'],
     Read: ['Subscribers: dynamodb:Query'],
     Presence: [
-      'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
-      'DispatchQueue: sqs:SendMessage',
-      'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
-      'HintsPushQueue: sqs:SendMessage',
+      ...NOTICES,
       'Logs: logs:CreateLogStream logs:PutLogEvents',
       look,
       'PresenceLooksQueue: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes',
       'Snapshots: dynamodb:GetItem',
       'Subscribers: dynamodb:Query dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
-      'Topic: sns:Publish',
     ].sort(),
   });
 });

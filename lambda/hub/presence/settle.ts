@@ -67,9 +67,13 @@ interface Held {
 /** Takes the lease. Returns false if another process has it, which was asked to look again. */
 async function take(settling: Settling, channel: string, held: Held): Promise<boolean> {
   const { leases, clock } = settling;
+  const seen = await leases.get(channel);
+  // Most looks of a burst find an owner: to take the lease would cost a write that fails.
+  let mayHaveOwner = (seen?.until ?? 0) > clock();
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const now = clock();
-    if (attempt > 0 && (await isAsked(settling, channel, now))) return false;
+    if (mayHaveOwner && (await isAsked(settling, channel, now))) return false;
+    mayHaveOwner = true;
     held.lease = { ...held.lease, until: now + LEASE_MS };
     const row = await leases.take(channel, held.lease, now);
     if (!row) continue;

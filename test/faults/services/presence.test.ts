@@ -84,6 +84,9 @@ test(
     const child = await clientProcess(killed);
     const sockets = [await member(lost, 'lost'), await member(told, 'told')];
     const stays = await member(lost, 'stays');
+    const reader = newPlace();
+    const poll = `/channels/${reader}?offset=now&live=long-poll&reader=r&presence="reader"`;
+    expect((await hub.request(poll, { headers: { Prefer: 'wait=0' } })).status).toBe(204);
     const pings = setInterval(() => stays.send('{"action":"ping"}'), 20_000);
     try {
       await expect.poll(() => shown(killed)).toEqual(['killed']);
@@ -97,6 +100,7 @@ test(
       await Promise.all([
         expect.poll(() => shown(killed), LOST).toEqual([]),
         expect.poll(() => shown(lost), LOST).toEqual(['stays']),
+        expect.poll(() => shown(reader), LOST).toEqual([]),
       ]);
       const { count } = Object(await (await hub.request(`/presence/${lost}`)).json());
       expect(count).toBe(1);
@@ -125,3 +129,32 @@ test('a settler that dies at any call loses nobody, and shows nobody for ever', 
     socket.terminate();
   }
 });
+
+test(
+  'while the topic is busy, and the answer to a write is lost, a change is published once',
+  BUSY,
+  async () => {
+    const channel = newPlace();
+    const presence = `tidings/presence/${channel}`;
+    const frames: string[] = [];
+    const listening = await member(presence, undefined);
+    listening.on('message', (data) => frames.push(String(data)));
+    const busy = { status: 400, type: 'ThrottlingException', message: 'x' };
+    await arm({ function: 'Presence', at: 'before', action: 'sns:Publish', effect: busy, times: 9 });
+    const lost = { status: 500, type: 'InternalServerError', message: 'x' };
+    await arm({
+      function: 'Presence',
+      at: 'after',
+      action: 'dynamodb:PutItem',
+      resource: 'Entries',
+      effect: lost,
+    });
+    const socket = await member(channel, 'once');
+    await expect.poll(() => frames.filter((frame) => frame.includes('"once"')).length).toBe(1);
+    expect(await shown(channel)).toEqual(['once']);
+    const { messages } = await hub.readAll(presence);
+    expect(messages.map((message) => Object(message).headers.operation)).toEqual(['insert']);
+    socket.terminate();
+    listening.terminate();
+  },
+);
