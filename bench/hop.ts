@@ -1,6 +1,6 @@
 /**
  * Clients that change transports. One publisher numbers its messages, and clients change between all transports at
- * random, with only an offset. The result counts what was lost, delivered twice or out of order after the gap rule
+ * random, with only an offset. On a keyed channel they begin at `latest`: each message has a key of its own. The result counts what was lost, delivered twice or out of order after the gap rule
  * (PROTOCOL.md §11, §12.3). All counts must be 0.
  * @module
  */
@@ -22,6 +22,8 @@ export interface HopOptions {
   readonly messages: number;
   /** The longest time between two publishes, in milliseconds. Each is drawn evenly. */
   readonly pauseMs: number;
+  /** True for a keyed channel, which each client begins to read at `latest`. */
+  readonly isKeyed?: boolean;
   /** Returns a number from 0 to 1. It decides everything that is random here. */
   readonly random: () => number;
 }
@@ -70,7 +72,8 @@ interface Stay {
 
 /** Runs the benchmark. Returns its result. */
 export async function hop(options: HopOptions): Promise<HopResult> {
-  const hoppers = Array.from({ length: options.clients }, newHopper);
+  if (options.isKeyed) await createKeyed(options);
+  const hoppers = Array.from({ length: options.clients }, () => newHopper(options));
   const reading = Promise.all(hoppers.map((hopper) => run(options, hopper)));
   await publishAll(options);
   const published = performance.now();
@@ -106,8 +109,8 @@ export function printHop(result: HopResult, print: (line: string) => void): void
   );
 }
 
-const newHopper = (): Hopper => ({
-  offset: '-1',
+const newHopper = ({ isKeyed }: HopOptions): Hopper => ({
+  offset: isKeyed ? 'latest' : '-1',
   got: [],
   by: { websocket: 0, sse: 0, 'long-poll': 0, poll: 0 },
   hops: 0,
@@ -115,7 +118,32 @@ const newHopper = (): Hopper => ({
   gaps: 0,
 });
 
-async function publishAll({ url, token, channel, messages, pauseMs, random }: HopOptions): Promise<void> {
+/** Creates the channel with the number of a message as its key. */
+async function createKeyed({ url, token, channel }: HopOptions): Promise<void> {
+  const headers = {
+    Authorization: `Bearer ${token}`,
+    'Content-Type': 'application/json',
+    'Stream-Key': '/n',
+  };
+  const init = { method: 'PUT', headers };
+  while (!(await fetch(`${url}/channels/${channel}`, init).catch(() => undefined))?.ok) await sleep(100);
+}
+
+/** Returns the numbers of messages. */
+const numbersIn = (messages: readonly unknown[]): readonly unknown[] =>
+  messages.map((message) =>
+    typeof message === 'object' && message !== null && 'n' in message ? message.n : message,
+  );
+
+async function publishAll({
+  url,
+  token,
+  channel,
+  messages,
+  pauseMs,
+  isKeyed,
+  random,
+}: HopOptions): Promise<void> {
   for (let n = 0; n < messages; n++) {
     const headers = {
       Authorization: `Bearer ${token}`,
@@ -124,7 +152,7 @@ async function publishAll({ url, token, channel, messages, pauseMs, random }: Ho
       'Producer-Epoch': '0',
       'Producer-Seq': String(n),
     };
-    const init = { method: 'POST', headers, body: String(n) };
+    const init = { method: 'POST', headers, body: isKeyed ? JSON.stringify({ n }) : String(n) };
     // Published as a producer, so that a retry after a lost answer is not a second message.
     while (!(await fetch(`${url}/channels/${channel}`, init).catch(() => undefined))?.ok) await sleep(100);
     await sleep(random() * pauseMs);
@@ -164,7 +192,7 @@ async function readPages(stay: Stay, live: string): Promise<void> {
     if (!response.ok) throw new Error(`status ${response.status}`);
     const messages: unknown = response.status === 200 ? await response.json() : [];
     // A page counts only when it is complete, together with its offset.
-    if (Array.isArray(messages)) hopper.got.push(...messages);
+    if (Array.isArray(messages)) hopper.got.push(...numbersIn(messages));
     hopper.offset = response.headers.get('Stream-Next-Offset') ?? hopper.offset;
     if (live === '') await sleep(100, undefined, { signal });
   }
@@ -187,7 +215,7 @@ async function readStream(stay: Stay): Promise<void> {
       if (event.startsWith('event: data')) batch = JSON.parse(data.join('\n'));
       if (!event.startsWith('event: control')) continue;
       // Data without the control event that follows it does not count yet.
-      hopper.got.push(...batch);
+      hopper.got.push(...numbersIn(batch));
       batch = [];
       hopper.offset = JSON.parse(data.join('\n')).streamNextOffset;
     }
@@ -220,14 +248,15 @@ async function readSocket(stay: Stay): Promise<void> {
 /** Applies the gap rule of PROTOCOL.md §12.3. */
 function onFrame(hopper: Hopper, frame: Readonly<Record<string, unknown>>): void {
   const { type, from, next, messages, offset } = frame;
-  // A client that began at -1 gets its offset from the answer.
-  if (type === 'subscribed' && hopper.offset === '-1' && typeof offset === 'string') hopper.offset = offset;
+  const hasBegun = hopper.offset !== '-1' && hopper.offset !== 'latest';
+  // A client that began at -1 or latest gets its offset from the answer.
+  if (type === 'subscribed' && !hasBegun && typeof offset === 'string') hopper.offset = offset;
   if (type !== 'messages' || typeof from !== 'string' || typeof next !== 'string') return;
-  if (hopper.offset !== '-1' && from !== hopper.offset) {
+  if (hasBegun && from !== hopper.offset) {
     if (next <= hopper.offset) hopper.droppedFrames++;
     else hopper.gaps++;
     return;
   }
-  if (Array.isArray(messages)) hopper.got.push(...messages);
+  if (Array.isArray(messages)) hopper.got.push(...numbersIn(messages));
   hopper.offset = next;
 }

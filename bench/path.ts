@@ -47,8 +47,12 @@ export interface DelayedHub extends MeasuredHub {
   readonly delay: (ms: number) => Promise<void>;
 }
 
+/** An event to nobody, on a keyed channel. */
+const KEYED = 'nobody, keyed';
+
 const READERS: Readonly<Record<string, Open | undefined>> = {
   nobody: undefined,
+  [KEYED]: undefined,
   'a WebSocket': openSocket,
   'an EventSource': openStream,
   'a long poll': openLongPoll,
@@ -81,7 +85,9 @@ export async function path(hub: DelayedHub): Promise<void> {
   const results = new Map<string, Result>();
   for (const [name, open] of Object.entries(READERS)) {
     hub.print(`measuring an event to ${name} …`);
-    results.set(name, await measured(hub, `bench/path/${results.size}`, open));
+    const channel = `bench/path/${results.size}`;
+    if (name === KEYED) await createKeyed(hub, channel);
+    results.set(name, await measured(hub, channel, open));
   }
   report(hub.print, results);
 }
@@ -202,6 +208,16 @@ function report(print: (line: string) => void, results: ReadonlyMap<string, Resu
 const LEAST_SHOWN = 0.02;
 
 const actionIn = (call: string): string => call.split(' ')[1] ?? '';
+
+async function createKeyed({ url, token }: MeasuredHub, channel: string): Promise<void> {
+  const headers = {
+    Authorization: `Bearer ${token}`,
+    'Content-Type': 'application/json',
+    'Stream-Key': '/n',
+  };
+  const response = await fetch(`${url}/channels/${channel}`, { method: 'PUT', headers });
+  if (!response.ok) throw new Error(`a channel was answered ${response.status}`);
+}
 
 async function publish({ url, token }: MeasuredHub, channel: string, n: number): Promise<void> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { recent } from '../hub/bounded-map.ts';
+import { rememberingChunks } from '../hub/keyed/chunk-memory.ts';
 import { sparingBusyChannels } from '../hub/log/busy-channels.ts';
 import type { Log, Publishing } from '../hub/log/log-ports.ts';
 import { channelsInDynamoDb } from './dynamodb/channels-table.ts';
@@ -40,7 +41,7 @@ export function logInAws(settings: LogSettings, client = documentClient()): Log 
     channels: sparingBusyChannels(channelsInDynamoDb(client, settings.CHANNELS_TABLE), Date.now),
     entries: entriesInDynamoDb(client, settings.ENTRIES_TABLE),
     keys: keysInDynamoDb(client, settings.KEYS_TABLE),
-    snapshots: snapshotsInDynamoDb(client, settings.SNAPSHOTS_TABLE ?? NO_TABLE),
+    snapshots: rememberingChunks(snapshotsInDynamoDb(client, settings.SNAPSHOTS_TABLE ?? NO_TABLE)),
     clock: Date.now,
     newId: randomUUID,
     channelCreation: settings.CHANNEL_CREATION,

@@ -12,6 +12,7 @@ export interface Fault {
     | 'Socket'
     | 'Push'
     | 'Presence'
+    | 'Fold'
     | 'Webhooks'
     | 'Dispatch'
     | 'Deliver';
