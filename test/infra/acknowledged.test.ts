@@ -17,7 +17,7 @@ const ACKNOWLEDGED: readonly (readonly [rule: string, where: RegExp, why: string
   ['IAM5', /^Push\/Handler$/, 'the ids of connections are not known before they connect', 2],
   ['IAM5', /^Socket\/Handler$/, 'the ids of connections are not known before they connect', 1],
   // Every function is traced.
-  ['IAM5[Resource::*]', /\/Handler$/, 'IAM knows no resources for', 9],
+  ['IAM5[Resource::*]', /\/Handler$/, 'IAM knows no resources for', 10],
   // Handlers verify tokens, so that a hub can be open to anonymous readers of some channels. One for each route, so that a new
   // route needs an acknowledgement of its own.
   ['APIG4', /^Http\/(Api\/(GET|HEAD|ANY)--|NoSuchPath$)/, 'the handler verifies the token itself', 13],
