@@ -1,12 +1,12 @@
 /**
- * Random schedules of presence: connections come, change what they say, ping, leave, die without a word and come again, while processes
- * die, stores are busy or carry out writes late, and looks come twice. When all has settled, the presence channel shows exactly the
+ * Random schedules of presence: sockets and readers over HTTP come, change what they say, ping, leave, die without a word and come again,
+ * while processes die, stores are busy or carry out writes late, and looks come twice. When all has settled, the presence channel shows exactly the
  * connections that live, and when all have gone, nobody, and nothing is under way (PROTOCOL.md §14). FUZZ_SEED repeats a run.
  * @module
  */
 import { expect, test } from 'vitest';
 import { Refusal } from '../../../../protocol/errors.ts';
-import { PRESENCE_KEPT_MS } from '../../../../protocol/limits.ts';
+import { PRESENCE_KEPT_MS, PRESENCE_RETURN_MS } from '../../../../protocol/limits.ts';
 import { Crash, type PresenceWorld, presenceWorld } from '../../../support/domain/presence-world.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 import { share } from '../../../support/thorough.ts';
@@ -14,7 +14,11 @@ import { share } from '../../../support/thorough.ts';
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const SCHEDULES = 1_000;
 const CHANNELS = ['chat/a', 'chat/b'];
-const CONNECTIONS = ['one', 'two', 'three', 'four', 'five'];
+const SOCKETS = ['one', 'two', 'three'];
+const READERS = ['four', 'five'];
+const CONNECTIONS = [...SOCKETS, ...READERS];
+/** The time for which a long poll is shown after it has begun. */
+const POLL_MS = 25_000 + PRESENCE_RETURN_MS;
 const STEPS = 25;
 const PING_MS = 25_000;
 
@@ -33,9 +37,19 @@ async function insist(w: PresenceWorld, work: () => Promise<void>): Promise<void
   }
 }
 
+/** Brings a connection into a channel. A reader over HTTP says the same whenever it comes again. */
+async function arrive(w: PresenceWorld, channel: string, id: string, data: string): Promise<void> {
+  const until = w.now() + (READERS.includes(id) ? POLL_MS : PRESENCE_KEPT_MS);
+  const reader = { transport: 'long-poll', keptUntil: until } as const;
+  await w.enter(channel, id, { data, until, ...(READERS.includes(id) ? reader : {}) });
+}
+
+/** The sockets ping, and the readers come again. */
 async function pingAll(w: PresenceWorld, living: Living): Promise<void> {
-  for (const { channel, id } of living.values())
-    await insist(w, () => w.seen(channel, id, w.now() + PRESENCE_KEPT_MS));
+  for (const { channel, id, data } of living.values())
+    await insist(w, () =>
+      READERS.includes(id) ? arrive(w, channel, id, data) : w.seen(channel, id, w.now() + PRESENCE_KEPT_MS),
+    );
 }
 
 async function step(w: PresenceWorld, living: Living, random: () => number): Promise<void> {
@@ -46,9 +60,9 @@ async function step(w: PresenceWorld, living: Living, random: () => number): Pro
   if (random() < 0.2) [w.crashAt, w.calls] = [1 + Math.floor(random() * 20), 0];
   if (kind < 0.55) {
     const data = JSON.stringify({ n: Math.floor(random() * 3) });
-    await insist(w, () => w.enter(channel, id, { data }));
+    await insist(w, () => arrive(w, channel, id, data));
     living.set(key, { channel, id, data });
-  } else if (kind < 0.75) {
+  } else if (kind < 0.75 && SOCKETS.includes(id)) {
     living.delete(key);
     await insist(w, () => w.leave(channel, id));
   } else if (kind < 0.85) {
