@@ -13,6 +13,7 @@ import { iterate } from './iterate.ts';
 import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
+import { enterChannel, type Presence, type PresenceOptions } from './presence/presence.ts';
 import {
   ephemeralPublicationOf,
   type Publisher,
@@ -143,6 +144,12 @@ export interface Hub {
   readonly history: (channel: string, options?: HistoryOptions) => AsyncIterableIterator<Batch, undefined>;
   /** Publishes JSON values. */
   readonly publish: Publish;
+  /**
+   * Enters a channel that has presence (PROTOCOL.md §14), and follows who is there, until `leave`. It needs WebSockets or long polls.
+   * It throws only if JSON cannot carry the data. All other errors go to `onError`.
+   * @throws TypeError
+   */
+  readonly presence: (channel: string, options?: PresenceOptions) => Presence;
   /** Closes the socket and ends all requests and timers, for good. `connect` makes another client. */
   readonly close: () => void;
 }
@@ -160,12 +167,14 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
   const limits = requestLimits();
   const budget = retryBudget(host);
+  let readerId: string | undefined;
+  const reader = (): string | undefined => readerId;
   const isOnlyTransport = transports.every((name) => name === 'websocket');
   const linkOptions = { host, url: socketUrl, tokens, http, budget, hubUrl: url, isOnlyTransport, signal };
   const shared: Shared = {
     host,
-    pages: pagesOf({ host, http, limits, url }),
-    streams: streamsOf({ host, http, budget, streamUrl }),
+    pages: pagesOf({ host, http, limits, url, reader }),
+    streams: streamsOf({ host, http, budget, streamUrl, reader }),
     budget,
     limits,
     transports,
@@ -208,6 +217,13 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
     history: (channel, { before = 'now', limit = DEFAULT_MESSAGES } = {}) =>
       historyOf(shared, channel, before, limit),
     publish: publishing(publisher),
+    presence(channel, { data, onChange, onError } = {}) {
+      // A copy, as for a publish: what is said later must not change what was said.
+      const said: unknown = JSON.parse(JSON.stringify(data ?? null));
+      const guards = { onChange: guarded(onChange), onError: guarded(onError) };
+      readerId ??= host.newKey();
+      return enterChannel(shared, channel, { data: said, ...guards });
+    },
     close: () => client.abort(),
   };
 }

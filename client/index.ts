@@ -19,6 +19,7 @@ export type {
 export type { Batch } from './cursor.ts';
 export { TidingsError } from './errors.ts';
 export type { ConnectOptions } from './options.ts';
+export type { Presence, PresenceMember, PresenceOptions } from './presence/presence.ts';
 export type { Token } from './token.ts';
 export type { ConnectionState, Transport } from './transports/failover.ts';
 export type { Ephemeral } from './transports/frames.ts';

@@ -70,7 +70,24 @@ export interface PageRequest {
   readonly cursor?: string | undefined;
   /** The ETag of the last page. The hub answers 304 if nothing is new. */
   readonly etag?: string | undefined;
+  /** Long polls only: what this client says about itself as a member of the channel. */
+  readonly said?: Said | undefined;
 }
+
+/** What a member of a channel says about itself (PROTOCOL.md §14.2). */
+export interface Said {
+  /** Any JSON value. */
+  readonly data: unknown;
+}
+
+/** Returns the id by which the hub recognizes this client over HTTP; undefined until it has entered a channel. */
+export type ReaderId = () => string | undefined;
+
+/** Returns the query that makes all held requests of this client one member of a channel. */
+export const readerQuery = (reader: ReaderId): string => {
+  const id = reader();
+  return id === undefined ? '' : `&reader=${id}`;
+};
 
 /** Reads pages of one hub. */
 export interface Pages {
@@ -91,16 +108,20 @@ export interface PagesOptions {
   readonly limits: RequestLimits;
   /** The URL of the hub, without a slash at its end. */
   readonly url: string;
+  /** The id of this client as a member of channels. */
+  readonly reader: ReaderId;
 }
 
 /** Returns a reader of pages. Reads that are not held wait for the limits. */
-export function pagesOf({ host, http, limits, url }: PagesOptions): Pages {
+export function pagesOf({ host, http, limits, url, reader }: PagesOptions): Pages {
   async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
-    const { channel, isHeld = false, isConflated = false, cursor, etag } = request;
-    const hold = `${isConflated ? '&conflate=true' : ''}${isHeld ? '&live=long-poll' : ''}`;
+    const { channel, isHeld = false, isConflated = false, cursor, etag, said } = request;
+    const live = isHeld ? `&live=long-poll${readerQuery(reader)}` : '';
+    const hold = `${isConflated ? '&conflate=true' : ''}${live}`;
     const cursorQuery = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const member = said ? `&presence=${encodeURIComponent(JSON.stringify(said.data))}` : '';
     const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
-    const address = `${url}/channels/${channel}?${rangeOf(request)}${hold}${cursorQuery}`;
+    const address = `${url}/channels/${channel}?${rangeOf(request)}${hold}${cursorQuery}${member}`;
     const until = host.now() + PAGE_MS;
     const limit = deadline(host, isHeld ? HOLD_MS + ANSWER_MS : ANSWER_MS, signal);
     try {

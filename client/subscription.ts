@@ -9,7 +9,7 @@ import { type Batch, type Cursor, countOf, cursorAt, isUnsettled } from './curso
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { RequestLimits } from './http.ts';
-import type { Pages } from './page.ts';
+import type { Pages, Said } from './page.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { onAbort } from './timers.ts';
 import {
@@ -110,12 +110,16 @@ export interface Start {
   readonly isConflated: boolean;
 }
 
-/** Subscribes to a channel. All errors go to the listener, after this call has returned. */
+/**
+ * Subscribes to a channel. All errors go to the listener, after this call has returned.
+ * @param said what this client says about itself as a member of the channel; undefined for nothing
+ */
 export function followChannel(
   shared: Shared,
   channel: string,
   { offset, isConflated }: Start,
   { onBatch, onEphemeral, onTransport, onSubscribed, onState, onEnd }: Listener,
+  said?: Said,
 ): Followed {
   const { signal, end, close } = lifeIn(shared.signal, onEnd);
   const cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onBegin: onSubscribed, onEnd: end });
@@ -135,7 +139,12 @@ export function followChannel(
     const onEphemeralBy = (name: Transport) => (ephemeral: Ephemeral) => {
       if (name === transport && !signal.aborted) onEphemeral(ephemeral);
     };
-    await runWithFailover(readersOf(shared, cursor, isConflated, onEphemeralBy), signal, onUp, states.down);
+    await runWithFailover(
+      readersOf(shared, cursor, isConflated, onEphemeralBy, said),
+      signal,
+      onUp,
+      states.down,
+    );
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -166,14 +175,18 @@ export function checkCount(name: string, count: number | undefined): void {
   throw new TidingsError('bad_request', `${name} is a whole number from 1 to ${MAX_MESSAGES}, got ${count}`);
 }
 
+/** The transports of a member: a stream is shared by channels for which the client may say different things. */
+const MEMBER_TRANSPORTS: readonly Transport[] = ['websocket', 'long-poll'];
+
 function readersOf(
   shared: Shared,
   cursor: Cursor,
   isConflated: boolean,
   onEphemeralBy: (name: Transport) => Listener['onEphemeral'],
+  said: Said | undefined,
 ): TransportReader[] {
   const pages: Pages = { read: (request, signal) => shared.pages.read({ ...request, isConflated }, signal) };
-  const source = { ...shared, pages, cursor, isConflated };
+  const source = { ...shared, pages, cursor, isConflated, said };
   const { link } = shared;
   const make: Record<Transport, () => TransportReader[]> = {
     websocket: () =>
@@ -182,5 +195,8 @@ function readersOf(
     'long-poll': () => [longPollReader(source)],
     poll: () => [pollReader(source)],
   };
-  return shared.transports.flatMap((name) => make[name]());
+  const names = said
+    ? shared.transports.filter((name) => MEMBER_TRANSPORTS.includes(name))
+    : shared.transports;
+  return names.flatMap((name) => make[name]());
 }

@@ -45,6 +45,8 @@ interface Contract<V> {
    * @throws Error that names all variables that are missing; or one variable, its value and the allowed values
    */
   readonly read: (source: Readonly<Record<string, string | undefined>>) => V;
+  /** Returns the values; undefined if no variable of a part that a hub may lack is set. @throws Error as `read` */
+  readonly readIfSet: (source: Readonly<Record<string, string | undefined>>) => V | undefined;
 }
 
 interface WritableContract<F extends Formats> extends Contract<Values<F>> {
@@ -54,12 +56,10 @@ interface WritableContract<F extends Formats> extends Contract<Values<F>> {
   readonly write: (values: Readonly<Record<keyof F, string>>) => Record<keyof F, string>;
 }
 
-const contract = <F extends Formats>(formats: F): WritableContract<F> => ({
-  formats,
-  names: Object.keys(formats),
-  write: (values) => values,
-  read(source) {
-    const missing = Object.keys(formats).filter((name) => !source[name]);
+const contract = <F extends Formats>(formats: F): WritableContract<F> => {
+  const names = Object.keys(formats);
+  const read: Contract<Values<F>>['read'] = (source) => {
+    const missing = names.filter((name) => !source[name]);
     if (missing.length > 0) throw new Error(`missing environment: ${missing.join(', ')}`);
     const values = Object.entries(formats).map(([name, format]) => [
       name,
@@ -67,8 +67,15 @@ const contract = <F extends Formats>(formats: F): WritableContract<F> => ({
     ]);
     // TypeScript's type of fromEntries has no names; they are those of the formats.
     return Object.fromEntries(values) as Values<F>;
-  },
-});
+  };
+  return {
+    formats,
+    names,
+    write: (values) => values,
+    read,
+    readIfSet: (source) => (names.some((name) => source[name]) ? read(source) : undefined),
+  };
+};
 
 function checked(name: string, value = '', { allowed, parse }: Format<unknown>): unknown {
   const parsed = parse(value);
@@ -180,6 +187,15 @@ export const deliverEnv = contract({ DEAD_LETTERS_URL: text, OWN_HOSTS: text });
 /** The queue of the fold, which sends itself what it must look at later. */
 export const foldEnv = contract({ FOLD_QUEUE_URL: text });
 
+/** The patterns of the channels that have presence: a list in JSON. A hub without presence has no such variable. */
+export const presenceEnv = contract({ PRESENCE: text });
+
+/** The queue of the presence function, which takes looks. */
+export const lookEnv = contract({ PRESENCE_QUEUE_URL: text });
+
+/** The variables of a handler that answers who is in a channel. */
+export const rollEnv = contract({ ...presenceEnv.formats, ...listenersEnv.formats });
+
 /** The variables of a handler that publishes for callers: over HTTP (lambda/publish.ts), or over a socket (lambda/socket.ts). */
 export const publishingEnv = contract({
   ...logEnv.formats,
@@ -219,6 +235,18 @@ export const handlerContracts: Readonly<Record<string, readonly Contract<unknown
   Push: [...every, logEnv, snapshotsEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
   Fold: [...every, logEnv, snapshotsEnv, foldEnv],
   Console: [...every, consoleEnv],
+};
+
+const noting: readonly Contract<unknown>[] = [presenceEnv, lookEnv];
+
+/** What the handlers of a hub with presence have beside those of `handlerContracts`. */
+export const presenceContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
+  Read: [rollEnv],
+  Hold: noting,
+  Stream: noting,
+  Socket: noting,
+  Push: noting,
+  Presence: [...every, logEnv, snapshotsEnv, listenersEnv, hintEnv, jobEnv, dispatchEnv, lookEnv],
 };
 
 /** The names of the environment of each handler. */

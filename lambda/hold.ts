@@ -5,10 +5,12 @@
 import { callersInAws } from './aws/compose-access.ts';
 import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
+import { presenceInAws } from './aws/presence/compose-presence.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import { holdEnv, telemetryEnv, waitingEnv } from './env.ts';
 import { answerHeld } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
+import { enteredOnce, heldReader } from './http/held-reader.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { holdMsOf, parseHeld } from './http/parse-read.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
@@ -26,6 +28,7 @@ const settings = waitingEnv.read(env);
 const callers = callersInAws(settings);
 const hold = holdInAws(settings, client, 'hold');
 const { clock } = hold.log;
+const presence = presenceInAws(env, client, settings);
 // A new poll does not displace an older one: the older one would return at once and displace another. A refused caller polls.
 const perCaller = refusingQuota(settings.HELD_PER_CALLER);
 const quota = heldQuotaInAws(hold, settings, client, 'hold', perCaller);
@@ -43,13 +46,17 @@ const routes = channelRoutes({
       parameters: READ_PARAMETERS,
       answer: async ({ channel: name, caller, raw, arrivedAt }) => {
         const asked = parseHeld(raw);
+        const reader = await heldReader(presence, { raw, caller, names: [name], transport: 'long-poll' });
         const now = clock();
         const ms = Math.min(holdMsOf(raw, longestMs, now - (arrivedAt ?? now)), disconnectAt(caller) - now);
         const until = hold.timer.now() + ms;
         const slot = quotaSlotOf(quota, caller.principal, clock() + ms);
+        const present = enteredOnce(reader, clock() + ms);
         const reading = readingOf(asked.isConflated);
-        const waiting = { ...hold, reading, wake: withQuotaSlot(slot, hold.wake) };
+        const wake = withQuotaSlot(slot, present.during(hold.wake));
+        const waiting = { ...hold, reading, wake };
         const held = await holdRead(waiting, name, asked.from, until, signal).finally(() => slot.leave());
+        await present.isEntered();
         const isPublic = callers.access.isPublic('subscribe', name);
         const result = limited(held.result, asked.limit);
         count('Delivered', result.messages.length);

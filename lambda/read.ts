@@ -4,11 +4,14 @@
  */
 import { callersInAws, cursorsInAws } from './aws/compose-access.ts';
 import { logInAws } from './aws/compose-log.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
+import { rollInAws } from './aws/presence/compose-presence.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import { accessEnv, logEnv, originsEnv, snapshotsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
+import { answerPresence } from './http/held-reader.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { listChannels } from './http/list-channels.ts';
 import { parseMode, parseRead } from './http/parse-read.ts';
@@ -18,14 +21,18 @@ import { find } from './hub/log/lifecycle.ts';
 import { readOnce } from './hub/log/read-before.ts';
 
 const { env } = process;
-const log = logInAws({ ...logEnv.read(env), ...snapshotsEnv.read(env) });
+const client = documentClient();
+const log = logInAws({ ...logEnv.read(env), ...snapshotsEnv.read(env) }, client);
 const settings = { ...accessEnv.read(env), ...originsEnv.read(env) };
 const callers = callersInAws(settings);
 const listing = { ...callers, log, cursors: cursorsInAws(settings) };
+const roll = rollInAws(env, client);
+const present = roll && { ...callers, ...roll, clock: log.clock };
 
 const routes = channelRoutes({
   ...callers,
   list: (raw, caller) => listChannels(listing, raw, caller),
+  ...(present && { presence: (channel, raw, caller) => answerPresence(present, channel, raw, caller) }),
   routes: {
     GET: {
       operation: 'subscribe',

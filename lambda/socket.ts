@@ -5,9 +5,12 @@
 import { credentialsOf } from './aws/calls/lambda-environment.ts';
 import { callersInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { presenceInAws } from './aws/presence/compose-presence.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import { connectionsEnv, endsEnv, publishingEnv, telemetryEnv } from './env.ts';
+import { rememberedPings } from './ws/present-sockets.ts';
 import { socketHandler } from './ws/socket-handler.ts';
 
 /**
@@ -24,9 +27,12 @@ const poster = connectionsInApiGateway({
   perSecond: ENDS_PER_SECOND,
   ...credentialsOf(env),
 });
+const client = documentClient();
+const presence = presenceInAws(env, client, settings);
 const answer = socketHandler({
   ...callersInAws(settings),
-  ...publishingInAws(settings),
+  ...publishingInAws(settings, client),
+  presence: presence && { ...presence, seenAt: rememberedPings() },
   published: (messages) => count('Published', messages),
   connectionsPerCaller: connectionsEnv.read(env).CONNECTIONS_PER_CALLER,
   close: poster.close,

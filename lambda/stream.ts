@@ -5,6 +5,7 @@
 import { callersInAws, ticketsInAws } from './aws/compose-access.ts';
 import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
+import { presenceInAws } from './aws/presence/compose-presence.ts';
 import { count, watching } from './aws/telemetry/telemetry.ts';
 import { streamEnv, telemetryEnv, waitingEnv } from './env.ts';
 import { channelRoutes } from './http/channel-routes.ts';
@@ -30,6 +31,7 @@ const { channel, events } = streamAnswers({
   stopping: stopping(),
   random: Math.random,
   delivered: (messages) => count('Delivered', messages),
+  presence: presenceInAws(env, client, settings),
 });
 
 const routes = channelRoutes({

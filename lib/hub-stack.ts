@@ -21,6 +21,7 @@ import { Edge } from './gateways/edge.ts';
 import { HttpApi } from './gateways/http-api.ts';
 import { Folds } from './messaging/folds.ts';
 import { Hints } from './messaging/hints.ts';
+import { Presence } from './messaging/presence.ts';
 import { WebhookQueues } from './messaging/webhook-queues.ts';
 import type { LogStack } from './storage/log-stack.ts';
 import { Budget } from './watch/budget.ts';
@@ -83,6 +84,14 @@ export class HubStack extends Stack {
         description: 'a page that shows the hub at work',
       });
     const deliver = new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
+    const others = {
+      socket: socket.handler,
+      push: push.handler,
+      hold: hold.handler,
+      stream: stream.handler,
+      read: read.handler,
+    };
+    const presence = config.presence.length > 0 ? new Presence(this, 'Presence', common, others) : undefined;
     const handlers = {
       Publish: publish.handler,
       Socket: socket.handler,
@@ -95,10 +104,12 @@ export class HubStack extends Stack {
       Dispatch: dispatch.handler,
       Deliver: deliver.handler,
       ...(page === undefined ? {} : { Console: page.handler }),
+      ...(presence && { Presence: presence.handler }),
     };
     const { monthlyBudget: monthly, budgetEmail: email } = config;
     if (monthly > 0) new Budget(this, 'Budget', { monthly, email });
-    new Watch(this, 'Watch', { config, handlers, stores, hints, folds, webhookQueues, http, socket });
+    const looks = presence?.looks;
+    new Watch(this, 'Watch', { config, handlers, stores, hints, folds, webhookQueues, looks, http, socket });
     this.#output(http, socket, stream);
   }
 

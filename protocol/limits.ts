@@ -187,3 +187,22 @@ export const DELIVERIES_IN_FLIGHT = 10;
 
 /** The time for which deliveries and their attempts are stored, in milliseconds: 30 days. */
 export const DELIVERIES_KEPT_MS = 30 * 24 * 3_600_000;
+
+/** Bytes of the data of a member of a channel, and characters of the id that a reader over HTTP chooses for itself. */
+export const MAX_PRESENCE_DATA_BYTES = 1_024;
+export const MAX_READER_LENGTH = 64;
+
+/** The longest pause between two pings of a socket that is in a channel with presence, in milliseconds. */
+export const PRESENCE_PING_MS = 25_000;
+
+/**
+ * The time after its last ping for which a socket is shown, in milliseconds. One lost ping does no harm, and neither does a browser that
+ * lets the timers of a hidden page run once a minute.
+ */
+export const PRESENCE_KEPT_MS = 65_000;
+
+/**
+ * The time for which a reader over HTTP is shown after its request had to end, in milliseconds. An EventSource waits for up to three
+ * seconds before it connects again.
+ */
+export const PRESENCE_RETURN_MS = 8_000;

@@ -8,6 +8,7 @@ import type { Batch } from '../cursor.ts';
 import { foreignAnswer, isRecord } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { chunksOf, discard, type Http } from '../http.ts';
+import { type ReaderId, readerQuery } from '../page.ts';
 import { deadline } from '../timers.ts';
 import { eventsIn, type StreamEvent } from './event-stream.ts';
 import type { Ephemeral } from './frames.ts';
@@ -106,6 +107,8 @@ export interface StreamsOptions {
   readonly http: Http;
   /** The URL of the streams, without a slash at its end. */
   readonly streamUrl: string;
+  /** The id of this client as a member of channels. */
+  readonly reader: ReaderId;
 }
 
 /** The callbacks of one stream. */
@@ -127,7 +130,7 @@ export interface EventsListener {
  * hub sends
  */
 export async function readEvents(
-  { host, http, streamUrl }: StreamsOptions,
+  { host, http, streamUrl, reader }: StreamsOptions,
   offsets: ReadonlyMap<string, string>,
   signal: AbortSignal,
   { onOpen, onBatch, onEphemeral, onEnded }: EventsListener,
@@ -135,7 +138,7 @@ export async function readEvents(
   const limit = deadline(host, FIRST_EVENT_MS, signal);
   try {
     const query = [...offsets.keys()].map((name) => `channel=${name}`).join('&');
-    const url = `${streamUrl}/events?${query}&offset=${[...offsets.values()].join('.')}`;
+    const url = `${streamUrl}/events?${query}&offset=${[...offsets.values()].join('.')}${readerQuery(reader)}`;
     const response = await http({ url }, limit.signal);
     if (response.status === 204) return 'complete';
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');

@@ -28,6 +28,8 @@ export interface Action {
   readonly last?: number;
   /** `subscribe` only: skip messages that newer ones of the same key have replaced. */
   readonly conflate?: true;
+  /** `subscribe` only: what the member of a channel says about itself (PROTOCOL.md §14). */
+  readonly presence?: unknown;
   /** `publish` only: the Idempotency-Key. */
   readonly key?: string;
   /** `publish` only: the messages are not stored (PROTOCOL.md §4.7). */
@@ -48,6 +50,8 @@ export interface Answer {
   readonly offset: string | undefined;
   /** True if the channel is closed and the offset is its end. */
   readonly closed: boolean;
+  /** True if the connection is now a member of a channel with presence (PROTOCOL.md §14). Default: false. */
+  readonly isMember?: boolean;
 }
 
 /** A frame of the hub or of API Gateway. */
@@ -89,13 +93,15 @@ export const isAnswerTo = ({ action, ephemeral }: Action, type: unknown, { offse
 export function parseFrame(text: string): ServerFrame | undefined {
   const fields = parseJson(text);
   if (!isRecord(fields)) return undefined;
-  const { type, offset, closed, requestId } = fields;
+  const { type, offset, closed, presence, requestId } = fields;
   const id = textOr(fields.id);
   if (type === 'messages') return messages(fields);
   if (type === 'ephemeral') return ephemeral(fields);
   if (type === 'error') return { kind: 'error', id, channel: textOr(fields.channel), error: errorOf(fields) };
-  if (id !== undefined)
-    return { kind: 'answer', id, type, answer: { offset: offsetOr(offset), closed: closed === true } };
+  if (id !== undefined) {
+    const answer = { offset: offsetOr(offset), closed: closed === true };
+    return { kind: 'answer', id, type, answer: presence === true ? { ...answer, isMember: true } : answer };
+  }
   return type === undefined && requestId !== undefined
     ? { kind: 'gateway', error: gatewayError(fields) }
     : undefined;

@@ -6,7 +6,7 @@
 import { type Batch, type Cursor, type Frame, isUnsettled } from '../cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
-import type { Page, Pages } from '../page.ts';
+import type { Page, Pages, Said } from '../page.ts';
 import type { RetryBudget } from '../retry-budget.ts';
 import { backoff, onAbort, retryWait, sleep } from '../timers.ts';
 import type { TransportReader } from './failover.ts';
@@ -210,6 +210,8 @@ export interface SocketSource {
   readonly onEphemeral: (ephemeral: Ephemeral) => void;
   /** True if the reader may miss messages that newer ones of the same key have replaced. */
   readonly isConflated: boolean;
+  /** What this client says about itself as a member of the channel (PROTOCOL.md §14). Default: nothing. */
+  readonly said?: Said | undefined;
 }
 
 /** Returns the WebSocket transport of one channel. */
@@ -221,6 +223,7 @@ export const socketReader = ({
   cursor,
   onEphemeral,
   isConflated,
+  said,
 }: SocketSource): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
@@ -232,6 +235,7 @@ export const socketReader = ({
         topic: channel,
         offset: () => cursor.offset,
         onEphemeral,
+        presence: said?.data,
         isConflated,
         // Subscriptions of one channel share one at the hub. One that must miss nothing reads what was skipped for others.
         onFrame: (frame) => reader.onFrame(isConflated ? frame : wholeOf(frame)),

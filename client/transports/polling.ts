@@ -5,7 +5,7 @@
 import { type Cursor, isSaidByHub } from '../cursor.ts';
 import type { Host } from '../host.ts';
 import type { RequestLimits } from '../http.ts';
-import type { Page, Pages } from '../page.ts';
+import type { Page, Pages, Said } from '../page.ts';
 import type { RetryBudget } from '../retry-budget.ts';
 import { jittered, sleep } from '../timers.ts';
 import { retrying, type TransportReader } from './failover.ts';
@@ -31,6 +31,8 @@ export interface PollSource {
   readonly budget: RetryBudget;
   /** The cursor of the channel. */
   readonly cursor: Cursor;
+  /** What this client says about itself as a member of the channel (PROTOCOL.md §14). Default: nothing. */
+  readonly said?: Said | undefined;
 }
 
 /** Returns the short-poll transport. */
@@ -105,11 +107,15 @@ async function readNextPage(
   return page;
 }
 
-async function hold({ host, pages, cursor }: PollSource, signal: AbortSignal, up: () => void): Promise<void> {
+async function hold(
+  { host, pages, cursor, said }: PollSource,
+  signal: AbortSignal,
+  up: () => void,
+): Promise<void> {
   for (let last: Page | undefined; !signal.aborted; ) {
     const began = host.now();
     const { channel, offset } = cursor;
-    last = await pages.read({ channel, offset, isHeld: true, cursor: last?.cursor }, signal);
+    last = await pages.read({ channel, offset, isHeld: true, cursor: last?.cursor, said }, signal);
     up();
     cursor.offer(last.batch);
     const isNews = last.batch.messages.length > 0;

@@ -2,6 +2,7 @@
  * One WebSocket from its opening to its end: requests and their answers, frames, and pings (PROTOCOL.md §12).
  * @module
  */
+import { PRESENCE_PING_MS } from '../../protocol/limits.ts';
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import type { Frame } from '../cursor.ts';
 import { asTidingsError, TidingsError } from '../errors.ts';
@@ -121,7 +122,9 @@ export function openSocket(
       },
       request: async (action, messages) => {
         if (state !== 'open') throw new TidingsError('unavailable', 'the socket is closed');
-        return await pending.request(action, messages);
+        const answer = await pending.request(action, messages);
+        if (answer.isMember) pings.keepPresence();
+        return answer;
       },
       close,
     };
@@ -173,6 +176,8 @@ interface Pings {
   readonly answered: () => void;
   /** Sends a ping, unless one waits for its pong. */
   readonly test: () => void;
+  /** Pings often from now on, however much comes: only pings show that a member of a channel is there (PROTOCOL.md §14). */
+  readonly keepPresence: () => void;
   /** Returns how long nothing has come, in milliseconds. */
   readonly silence: () => number;
 }
@@ -191,6 +196,8 @@ function pingsOn(
   let isTested = false;
   let heardAt = 0;
   let answeredAt = 0;
+  let lastPingAt = 0;
+  let isMember = false;
   let stopTimer: () => void = () => {};
   const silence = (): number => host.now() - heardAt;
 
@@ -198,6 +205,7 @@ function pingsOn(
     if (isTested || !isOn) return;
     isTested = true;
     const pingedAt = host.now();
+    lastPingAt = pingedAt;
     const onFailure = (error: TidingsError): void => {
       isTested = false;
       // Any other error is an answer, so the other end is alive.
@@ -213,7 +221,8 @@ function pingsOn(
 
   function check(): void {
     stopTimer = host.after(CLOCK_CHECK_MS, check);
-    if (silence() >= longest) test(host.now());
+    const isDue = isMember && host.now() - lastPingAt >= PRESENCE_PING_MS - CLOCK_CHECK_MS;
+    if (isDue || silence() >= longest) test(host.now());
   }
 
   return {
@@ -233,6 +242,12 @@ function pingsOn(
       answeredAt = heardAt;
     },
     test: () => test(host.now()),
+    keepPresence() {
+      if (isMember) return;
+      isMember = true;
+      // The subscription itself counts as a ping.
+      lastPingAt = host.now();
+    },
     silence,
   };
 }

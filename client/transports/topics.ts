@@ -22,6 +22,8 @@ export interface Member {
   readonly offset: () => string;
   /** True if it may miss messages that newer ones of the same key have replaced. */
   readonly isConflated: boolean;
+  /** What this client says about itself as a member of the channel (PROTOCOL.md §14). Default: nothing. */
+  readonly presence?: unknown;
   /** Receives frames. It may be called before `onLive`, and with old frames: the member applies the gap rule. */
   readonly onFrame: (frame: Frame) => void;
   /** Receives ephemeral messages, after `onLive`. */
@@ -50,6 +52,8 @@ interface Topic {
   /** The socket on which the hub has the subscription. Only the current socket counts. */
   subscribedOn: Socket | undefined;
   isBusy: boolean;
+  /** The data that the hub was told with the subscription. */
+  told: unknown;
   /** True after one refusal of the token. A second one is final. */
   isDenied: boolean;
 }
@@ -205,11 +209,20 @@ const newTopic = (name: string): Topic => ({
   members: new Map(),
   subscribedOn: undefined,
   isBusy: false,
+  told: undefined,
   isDenied: false,
 });
 
-const isAligned = ({ members, subscribedOn: on }: Topic, socket: Socket): boolean =>
-  members.size > 0 === (on === socket);
+/** True if the hub has the subscription, or has none, as it should be. A subscription is repeated to tell it other data. */
+const isAligned = (topic: Topic, socket: Socket): boolean => {
+  const { members, subscribedOn: on, told } = topic;
+  const data = presenceOf(topic);
+  return members.size > 0 === (on === socket) && (on !== socket || data === undefined || data === told);
+};
+
+/** Returns the data of the member that joined last with some; undefined if there is none. */
+const presenceOf = ({ members }: Topic): unknown =>
+  [...members.keys()].map(({ presence }) => presence).findLast((data) => data !== undefined);
 
 /** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `last=N`, `latest` and `now` after them. */
 const earliestOffset = ({ members }: Topic): string | undefined =>
@@ -226,12 +239,15 @@ async function subscribe(topic: Topic, socket: Socket): Promise<void> {
   for (const member of topic.members.keys()) topic.members.set(member, exact.has(member));
   const last = asked === undefined ? undefined : countOf(asked);
   const start = last === undefined ? { offset: asked } : { last };
+  const presence = presenceOf(topic);
   const answer = await socket.request({
     action: 'subscribe',
     channel: topic.name,
     ...(isChannelName(topic.name) ? start : {}),
+    ...(presence === undefined ? {} : { presence }),
     ...([...topic.members.keys()].every(({ isConflated }) => isConflated) ? { conflate: true } : {}),
   });
+  topic.told = presence;
   topic.subscribedOn = socket;
   topic.isDenied = false;
   for (const member of [...topic.members.keys()]) {

@@ -5,6 +5,7 @@
 import { allows, type Capability, type Operation } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { EDGE_TOKEN } from '../../protocol/headers.ts';
+import { channelOfPresence } from '../../protocol/presence.ts';
 import { isOwnChannel } from '../../protocol/webhooks.ts';
 import { ANONYMOUS, type Caller } from './caller.ts';
 import { type OwnKeys, ownCaller } from './hub-tokens.ts';
@@ -52,7 +53,7 @@ export function accessTo(options: AccessOptions): Access {
   const { anonymous } = options;
   const verify = (token: string) => callerOf(token, options);
   const may: Access['may'] = (operation, channel, { capability }) =>
-    allows(operation, channel, capability, anonymous) && !isReserved(operation, channel);
+    isGranted(operation, channel, capability, anonymous) && !isReserved(operation, channel);
   return {
     verify,
     may,
@@ -72,15 +73,22 @@ export function accessTo(options: AccessOptions): Access {
     require(operation, channel, { capability, allowedUntil }) {
       if (may(operation, channel, { capability })) return;
       // Below "tidings/" no token helps, so the refusal does not ask for one.
-      const isGranted = allows(operation, channel, capability, anonymous);
-      if (isGranted) throw new Refusal('forbidden', `${operation} below "tidings/" is for the hub alone`);
+      if (isGranted(operation, channel, capability, anonymous))
+        throw new Refusal('forbidden', `${operation} below "tidings/" is for the hub alone`);
       if (allowedUntil === undefined)
         throw new Refusal('unauthorized', 'a token is needed: Authorization: Bearer <token>');
       throw new Refusal('forbidden', `the token does not allow ${operation} on this channel`);
     },
-    isPublic: (operation, channel) => allows(operation, channel, anonymous),
+    isPublic: (operation, channel) => isGranted(operation, channel, anonymous),
     isOpen: Object.keys(anonymous).length > 0,
   };
+}
+
+/** Returns true if a capability grants the operation. Who may read a channel may read who is in it (PROTOCOL.md §14). */
+function isGranted(operation: Operation, channel: string, ...capabilities: readonly Capability[]): boolean {
+  const about = operation === 'subscribe' ? channelOfPresence(channel) : undefined;
+  const names = about === undefined ? [channel] : [channel, about];
+  return names.some((name) => allows(operation, name, ...capabilities));
 }
 
 /** Begins a SigV4 signature. Lambda or CloudFront has verified it, and it is no token of the hub. */

@@ -47,9 +47,8 @@ export interface PublishingParts {
   readonly disconnects: DisconnectQueue;
 }
 
-/** Returns the parts. All stores share the connections of one DynamoDB client. */
-export function publishingInAws(settings: PublishingSettings): PublishingParts {
-  const client = documentClient();
+/** Returns the parts. @param client the DynamoDB client, whose connections all stores share */
+export function publishingInAws(settings: PublishingSettings, client = documentClient()): PublishingParts {
   const stamps = parseStamps(JSON.parse(settings.STAMPS));
   const log = publishingInLog(settings, client);
   return {

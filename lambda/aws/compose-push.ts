@@ -17,6 +17,7 @@ import { documentClient } from './dynamodb/document-client.ts';
 import { hintLookupInDynamoDb } from './dynamodb/hint-lookup.ts';
 import { waitsInDynamoDb } from './dynamodb/subscribers-table.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
+import { presenceInAws } from './presence/compose-presence.ts';
 import { delayedHintsBySqs, disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
 import { ephemeralToShardsBySqs } from './queues/send-ephemeral.ts';
 import { hintsBySns } from './queues/send-hints.ts';
@@ -41,7 +42,7 @@ export interface PushSettings extends LogSettings {
   readonly POSTS_PER_SECOND: number;
 }
 
-/** Returns the parts of the push. @param environment of the process, in which Lambda puts the credentials and the region */
+/** Returns the parts of the push. @param environment of the process: the credentials, the region, and the variables of presence if there are some */
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
@@ -82,6 +83,7 @@ function partsOf(
     memory: pushMemory(),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
     disconnects: disconnectsBySqs(settings.PUSH_QUEUE_URL),
+    presence: presenceInAws(environment, client, settings),
     poster: counting(
       connectionsInApiGateway({
         endpoint: settings.SOCKET_ENDPOINT,

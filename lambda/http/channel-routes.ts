@@ -56,6 +56,8 @@ export interface ChannelRouteOptions extends HandlerLog {
   readonly events?: (raw: Request, caller: Caller) => Promise<Response>;
   /** Answers GET /channels. */
   readonly list?: (raw: Request, caller: Caller) => Promise<Response>;
+  /** Answers GET /presence/{channel}, on a hub with presence. */
+  readonly presence?: (channel: string, raw: Request, caller: Caller) => Promise<Response>;
   /** Answers POST /tickets. */
   readonly tickets?: (raw: Request) => Promise<Response>;
   /** Answers DELETE /connections. */
@@ -68,6 +70,8 @@ const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
 const EVENTS_METHODS = ['GET', 'OPTIONS'];
 const LIST_PARAMETERS = ['prefix', 'limit', 'after'];
 const LIST_METHODS = ['GET', 'OPTIONS'];
+const PRESENCE_PATH = '/presence/:channel{.+}';
+const ROLL_PARAMETERS = ['limit'];
 const TICKETS_METHODS = ['POST', 'OPTIONS'];
 const CONNECTIONS_PARAMETERS = ['principal'];
 const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
@@ -83,7 +87,7 @@ export const channelRoutes = (options: ChannelRouteOptions): HttpRoutes => ({
 
 function channelApp(options: ChannelRouteOptions): HandlerApp {
   const app = baseApp(options, 'channels are at /channels/{channel}');
-  const { events, list, tickets, connections, prefix = '' } = options;
+  const { events, list, presence, tickets, connections, prefix = '' } = options;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
     app.all(prefix + path, async (c) => {
@@ -106,6 +110,13 @@ function channelApp(options: ChannelRouteOptions): HandlerApp {
       return await list(c.req.raw, await callerOf(options, c.req.raw));
     });
     refuseOthers(app, '/channels', LIST_METHODS);
+  }
+  if (presence) {
+    app.get(PRESENCE_PATH, async (c) => {
+      refuseUnknown(c.req.raw, ROLL_PARAMETERS);
+      return await presence(c.req.param('channel'), c.req.raw, await callerOf(options, c.req.raw));
+    });
+    refuseOthers(app, PRESENCE_PATH, LIST_METHODS);
   }
   if (tickets) {
     app.post('/tickets', async (c) => {

@@ -9,7 +9,14 @@ import { TICKET } from '../../protocol/url.ts';
 import type { ReadOn, ReadRequest } from '../hub/log/read-before.ts';
 import { type From, isPosition } from '../hub/log/read-log.ts';
 import { isTime, refuseBadName } from './parse-channel.ts';
-import { isDurableStreamsPath, LAST_EVENT_ID, parameterOf, READ_PARAMETERS, refuseUnknown } from './query.ts';
+import {
+  isDurableStreamsPath,
+  LAST_EVENT_ID,
+  PRESENCE_PARAMETERS,
+  parameterOf,
+  READ_PARAMETERS,
+  refuseUnknown,
+} from './query.ts';
 
 /** The form of answer that a GET asks for. `browser` is the framing that an EventSource can read. */
 export type Mode = 'catch-up' | 'long-poll' | 'sse' | 'browser';
@@ -39,6 +46,7 @@ function lastEventIdOf(raw: Request): string | undefined {
  * @throws Refusal bad_offset, bad_request
  */
 export function parseRead(raw: Request): ReadRequest {
+  refuseOnly(raw, 'a read that is not held', PRESENCE_PARAMETERS);
   const limit = numberParameter(raw, 'limit');
   const before = parameterOf(raw, 'before');
   if (before === undefined)

@@ -8,8 +8,21 @@ import { TICKET } from '../../protocol/url.ts';
 /** Added by jQuery and others to bypass caches. The hub ignores it. */
 const CACHE_BUSTER = '_';
 
+/** What a held reader says about itself (PROTOCOL.md §14). */
+export const PRESENCE_PARAMETERS = ['presence', 'reader'];
+
 /** The parameters of every read of a channel. `live` and `cursor` come from Durable Streams. */
-export const READ_PARAMETERS = ['offset', 'last', 'since', 'before', 'limit', 'conflate', 'live', 'cursor'];
+export const READ_PARAMETERS = [
+  'offset',
+  'last',
+  'since',
+  'before',
+  'limit',
+  'conflate',
+  'live',
+  'cursor',
+  ...PRESENCE_PARAMETERS,
+];
 
 /** Sent by EventSource polyfills in place of the header `Last-Event-ID`. */
 export const LAST_EVENT_ID = 'lastEventId';
@@ -18,7 +31,16 @@ export const LAST_EVENT_ID = 'lastEventId';
 export const STREAM_PARAMETERS = [...READ_PARAMETERS, LAST_EVENT_ID, TICKET];
 
 /** The parameters of a stream of several channels. */
-export const EVENTS_PARAMETERS = ['channel', 'offset', 'last', 'since', 'conflate', LAST_EVENT_ID, TICKET];
+export const EVENTS_PARAMETERS = [
+  'channel',
+  'offset',
+  'last',
+  'since',
+  'conflate',
+  LAST_EVENT_ID,
+  TICKET,
+  ...PRESENCE_PARAMETERS,
+];
 
 /** Returns true on the paths where Durable Streams demands that a server ignores parameters that it does not know. */
 export const isDurableStreamsPath = ({ url }: Pick<Request, 'url'>): boolean =>

@@ -14,8 +14,10 @@ import { type Followed, type FollowOptions, follow, followOn, merged } from '../
 import type { Held, Hold } from '../hub/hold/held-read.ts';
 import { readingOf } from '../hub/keyed/read-keyed.ts';
 import { type From, isPosition } from '../hub/log/read-log.ts';
+import type { Noting } from '../hub/presence/presence-ports.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
+import { type HeldReader, heldReader } from './held-reader.ts';
 import type { HandlerLog } from './http-handler.ts';
 import { type Mode, parseConflate, parseEvents, parseFrom, parseMode } from './parse-read.ts';
 import { parameterOf } from './query.ts';
@@ -47,6 +49,8 @@ export interface StreamOptions extends HandlerLog {
   readonly stopping: AbortSignal;
   /** At least 0 and less than 1. */
   readonly random: () => number;
+  /** Notes who is in a channel; undefined on a hub without presence. */
+  readonly presence?: Noting | undefined;
   /** Counts messages that are sent. */
   readonly delivered: (count: number) => void;
 }
@@ -77,7 +81,7 @@ export const streamAnswers = (options: StreamOptions) => ({
     toEventSource(options, raw, () => severalChannels(options, raw, caller)),
 });
 
-/** Returns the parts of a new stream: its quota slot, how to follow the log, and the abort for a reader that has gone. */
+/** Returns the parts of a new stream: its quota slot, how to follow the log, the abort for a reader that has gone, and its end. */
 function newStream({ hold, quota, lifetimeMs, stopping }: StreamOptions, caller: Caller) {
   const gone = new AbortController();
   const now = hold.log.clock();
@@ -87,7 +91,7 @@ function newStream({ hold, quota, lifetimeMs, stopping }: StreamOptions, caller:
   // A stream that loses its slot to a newer stream of its caller ends as at the end of its life, and its reader reconnects.
   const signal = AbortSignal.any([gone.signal, slot.lost, stopping]);
   const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
-  return { gone, slot, following };
+  return { gone, slot, following, endsAt: now + lastsMs };
 }
 
 /**
@@ -118,12 +122,14 @@ async function oneChannel(
   const { openInbox, random, delivered } = options;
   const from = parseFrom(raw, mode);
   const hold = { ...options.hold, reading: readingOf(parseConflate(raw)) };
-  const { gone, slot, following } = newStream(options, caller);
+  const reader = await heldReader(options.presence, { raw, caller, names: [name], transport: 'sse' });
+  const { gone, slot, following, endsAt } = newStream(options, caller);
   const batches = follow(hold, name, from, following);
   // The first batch is read before the headers are sent, so that an error of the request becomes a status.
   const { value: first } = await batches.next();
   if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
   await slot.take();
+  await entered(reader, slot, endsAt);
   const asText = isText(first.channel.contentType);
   const cursor = parameterOf(raw, 'cursor');
   const framesOf = (held: Held): string => {
@@ -162,13 +168,25 @@ async function severalChannels(options: StreamOptions, raw: Request, caller: Cal
   const { names, from } = parseEvents(raw);
   const hold = { ...options.hold, reading: readingOf(parseConflate(raw)) };
   for (const name of names) access.require('subscribe', name, caller);
-  const { gone, slot, following } = newStream(options, caller);
+  const reader = await heldReader(options.presence, { raw, caller, names, transport: 'sse' });
+  const { gone, slot, following, endsAt } = newStream(options, caller);
   const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));
   const firsts = await firstOf(streams, gone);
   if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
   await slot.take();
+  await entered(reader, slot, endsAt);
   const frames = mergedFrames({ names, from, openInbox, delivered, random }, firsts, merged(streams));
   return new Response(bytesOf(frames, { gone, slot, log: options, raw }), { headers: EVENT_STREAM });
+}
+
+/** Notes that the reader of a stream is there. If the store is busy, the request is refused, and its slot is given back. */
+async function entered(reader: HeldReader, slot: QuotaSlot, endsAt: number): Promise<void> {
+  try {
+    await reader.enter(endsAt);
+  } catch (error) {
+    await slot.leave();
+    throw error;
+  }
 }
 
 /** Returns true for a closed channel that was read to its end. Then 204 tells an EventSource not to reconnect. */

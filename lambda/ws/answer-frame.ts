@@ -18,6 +18,7 @@ import type { Stamp } from '../hub/log/messages.ts';
 import type { Connection } from '../hub/push/push-ports.ts';
 import { type Subscribing, subscribe, unsubscribe } from '../hub/push/subscribe.ts';
 import { type ClientRequest, parseClientRequest, parseFrame, requestIdOf } from './parse-frame.ts';
+import { arrivalOf, noteSeen, type SocketPresence } from './present-sockets.ts';
 
 const TOO_FAST = `a connection may send ${MAX_MESSAGES_PER_SECOND} messages a second: wait a second`;
 
@@ -25,6 +26,8 @@ type About = Readonly<Record<string, unknown>>;
 
 /** The dependencies of the requests on sockets. */
 export interface SocketParts extends Subscribing {
+  /** Notes who is in a channel; undefined on a hub without presence. */
+  readonly presence?: SocketPresence | undefined;
   /** The log, and the sender of hints. */
   readonly log: Publishing;
   /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
@@ -80,20 +83,27 @@ const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
   typeof channel === 'string' && isPattern(channel) ? { channel } : {};
 
 async function answerTo(sockets: SocketParts, connectionId: string, request: ClientRequest): Promise<object> {
-  // A ping needs no permission, so it costs no read of the connection.
-  if (request.action === 'ping') return { type: 'pong', connection: connectionId };
+  // A ping needs no permission, so without presence it costs no read of the connection.
+  if (request.action === 'ping') {
+    await noteSeen(sockets.presence, sockets.connections, connectionId);
+    return { type: 'pong', connection: connectionId };
+  }
   const connection = await sockets.connections.get(connectionId);
   if (!connection) throw new Refusal('unauthorized', 'the hub does not know this connection; open another');
   refuseExpired(connection, sockets.log.clock());
   switch (request.action) {
     case 'subscribe': {
-      sockets.access.require('subscribe', request.pattern, connection);
+      const { pattern, presence } = request;
+      sockets.access.require('subscribe', pattern, connection);
+      const arrive = arrivalOf(sockets.presence, pattern, connection, presence);
       const { offset, isClosed } = await subscribe(sockets, connection, request);
+      await arrive?.();
       return {
         type: 'subscribed',
-        channel: request.pattern,
+        channel: pattern,
         ...(offset ? { offset: formatOffset(offset) } : {}),
         ...(isClosed ? { closed: true } : {}),
+        ...(arrive ? { presence: true } : {}),
       };
     }
     case 'unsubscribe':

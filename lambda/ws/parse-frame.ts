@@ -26,6 +26,8 @@ export type ClientRequest =
       readonly pattern: string;
       readonly from: From;
       readonly isConflated: boolean;
+      /** What the connection says about itself (PROTOCOL.md §14), unchecked. */
+      readonly presence: unknown;
     }
   | { readonly action: 'unsubscribe'; readonly pattern: string }
   | {
@@ -71,6 +73,7 @@ export function parseClientRequest(fields: Fields, body: string): ClientRequest 
         pattern: patternOf(fields),
         from: fromOf(fields),
         isConflated: conflateOf(fields),
+        presence: fields.presence,
       };
     case 'unsubscribe':
       return { action: 'unsubscribe', pattern: patternOf(fields) };

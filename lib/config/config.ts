@@ -76,18 +76,19 @@ function refuseIncompleteBudget({ monthlyBudget, budgetEmail }: HubConfig): void
  */
 export const MAX_TEXT_BYTES = 2_800;
 
-function refuseLongTexts({ anonymous, issuer, origins, stamp }: HubConfig): void {
+function refuseLongTexts({ anonymous, issuer, origins, presence, stamp }: HubConfig): void {
   const sizes = {
     anonymous: bytesInJson(JSON.stringify(anonymous)),
     'issuer, issuerAudience, jwksUrl and claims': bytesInJson(JSON.stringify(issuer ?? null)),
     origins: bytesInJson(String(origins)),
+    presence: bytesInJson(JSON.stringify(presence)),
     stamp: bytesInJson(JSON.stringify(stamp)),
   };
   const all = Object.values(sizes).reduce((sum, size) => sum + size, 0);
   if (all <= MAX_TEXT_BYTES) return;
   const each = Object.entries(sizes).map(([keys, size]) => `${size} of ${keys}`);
   throw new Error(
-    `context keys "${PREFIX}anonymous", "${PREFIX}claims", "${PREFIX}origins" and "${PREFIX}stamp" take ${all} bytes in the environment of a ` +
+    `context keys "${PREFIX}anonymous", "${PREFIX}claims", "${PREFIX}origins", "${PREFIX}presence" and "${PREFIX}stamp" take ${all} bytes in the environment of a ` +
       `function: ${each.join(', ')}. They must be ${MAX_TEXT_BYTES} at most together, since Lambda has 4 KB for all variables`,
   );
 }

@@ -5,6 +5,7 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
 import { parseCapability } from '../../protocol/capability.ts';
+import { parsePresencePatterns } from '../../protocol/presence.ts';
 import { parseStamps } from '../../protocol/stamp.ts';
 import { allowed, jsonBy, numberFrom, trueOrFalse, wholeNumber } from './context.ts';
 import { ISSUER_OPTIONS } from './issuer-options.ts';
@@ -59,6 +60,8 @@ export const OPTIONS = z.strictObject({
   anonymous: jsonBy(parseCapability).default({}),
   /** Members that the hub adds to the messages of some channels: pattern → name → `sub` or `time`. */
   stamp: jsonBy(parseStamps).default({}),
+  /** Patterns of the channels that say who is in them. */
+  presence: jsonBy(parsePresencePatterns).default([]),
   /** Origins whose pages may use the hub; `*` for any. */
   origins: z
     .preprocess(listFrom, z.union([z.literal('*'), z.array(exactOrigin).min(1, ORIGINS)], ORIGINS))

@@ -37,6 +37,9 @@ const TICKETS_PATH = '/tickets';
 /** The list of channels. It may cost a whole page of the table, so it shares the rate of rare requests. */
 const LIST_PATH = '/channels';
 
+/** Who is in a channel, on a hub with presence. It reads all members, so it shares the rate of rare requests, too. */
+const PRESENCE_PATH = '/presence/{channel+}';
+
 const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
 
 const CONSOLE_PATHS = ['/console', '/console/{file}'];
@@ -96,6 +99,9 @@ export class HttpApi extends Construct {
         ...api.addRoutes({ path, methods: [ANY], integration: toPublish }),
       ]),
       ...api.addRoutes({ path: LIST_PATH, methods: [ANY], integration: toRead }),
+      ...(props.config.presence.length > 0
+        ? api.addRoutes({ path: PRESENCE_PATH, methods: [ANY], integration: toRead })
+        : []),
       ...api.addRoutes({ path: TICKETS_PATH, methods: [ANY], integration: toPublish }),
       ...WEBHOOK_PATHS.flatMap((path) => api.addRoutes({ path, methods: [ANY], integration: toWebhooks })),
       ...consoleRoutes(api, props.console),

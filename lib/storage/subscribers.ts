@@ -43,6 +43,21 @@ export class Subscribers extends Construct {
     this.#grant(handler, this.cursors, 'BatchGetItem', 'GetItem', 'UpdateItem');
   }
 
+  /** Allows a handler to note that the reader of a held request is in a channel, beside `grantWait`. */
+  grantEnter(handler: HubFunction): void {
+    this.#grant(handler, this.table, 'GetItem', 'PutItem');
+  }
+
+  /** Allows a handler to answer who is in a channel. */
+  grantRoll(handler: HubFunction): void {
+    this.#grant(handler, this.table, 'Query');
+  }
+
+  /** Allows a handler to read who is in a channel, to remove rows that are over, and to take the lease of a channel. */
+  grantSettle(handler: HubFunction): void {
+    this.#grant(handler, this.table, 'Query', 'GetItem', 'UpdateItem', 'DeleteItem');
+  }
+
   #grant(handler: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
     grantTable(handler, table, actions, listenersEnv.write({ SUBSCRIBERS_TABLE: this.table.tableName }));
   }

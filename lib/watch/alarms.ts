@@ -55,6 +55,11 @@ export function addAlarms(scope: Construct, watched: Watched, own: OwnMetrics): 
     means: 'Messages wait to be dispatched to webhook endpoints.',
     heading: 'Webhooks are late',
   });
+  if (watched.looks)
+    addAgeAlarm(scope, 'PresenceWaits', watched.looks, {
+      means: 'It is published late who is in a channel.',
+      heading: 'Presence is late',
+    });
 }
 
 /** Adds one alarm for each function, so that its name says which. It rings at one defect, because no request of a caller should cause one. */

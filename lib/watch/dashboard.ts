@@ -5,6 +5,7 @@
 import { Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
+import type { WorkQueue } from '../messaging/work-queue.ts';
 import type { OwnMetrics } from './metrics.ts';
 import { type Handlers, handlersOf, tablesOf, type Watched } from './watched.ts';
 
@@ -134,10 +135,16 @@ function webhooks({ handlers, webhookQueues }: Watched, own: OwnMetrics) {
   };
 }
 
-function queues({ hints, folds, webhookQueues }: Watched) {
+function queues({ hints, folds, webhookQueues, looks }: Watched) {
   const { dispatch, deliver } = webhookQueues;
-  const all = { Push: hints.push, Fold: folds.fold, Dispatch: dispatch, Deliver: deliver };
-  const each = (of: (one: (typeof all)['Push'], label: string) => cloudwatch.IMetric): Metrics =>
+  const all: Readonly<Record<string, WorkQueue>> = {
+    Push: hints.push,
+    Fold: folds.fold,
+    Dispatch: dispatch,
+    Deliver: deliver,
+    ...(looks && { Presence: looks }),
+  };
+  const each = (of: (one: WorkQueue, label: string) => cloudwatch.IMetric): Metrics =>
     Object.entries(all).map(([label, one]) => of(one, label));
   return {
     'messages waiting': each(({ queue }, label) => queue.metricApproximateNumberOfMessagesVisible({ label })),
@@ -187,7 +194,7 @@ function costs({ handlers, http, socket, hints }: Watched) {
   };
 }
 
-const durationsOf = (handlers: Handlers, name: Exclude<keyof Handlers, 'Console'>): Metrics =>
+const durationsOf = (handlers: Handlers, name: Exclude<keyof Handlers, 'Console' | 'Presence'>): Metrics =>
   ['p50', 'p90', 'p99'].map((statistic) =>
     handlers[name].function.metricDuration({ statistic, label: statistic }),
   );

@@ -10,6 +10,7 @@ import type { HttpApi } from '../gateways/http-api.ts';
 import type { Folds } from '../messaging/folds.ts';
 import type { Hints } from '../messaging/hints.ts';
 import type { WebhookQueues } from '../messaging/webhook-queues.ts';
+import type { WorkQueue } from '../messaging/work-queue.ts';
 import type { LogStack } from '../storage/log-stack.ts';
 
 /** In the order in which an event passes them. */
@@ -17,6 +18,7 @@ const HANDLER_NAMES = [
   'Publish',
   'Socket',
   'Push',
+  'Presence',
   'Fold',
   'Read',
   'Hold',
@@ -30,11 +32,13 @@ const HANDLER_NAMES = [
 /** The name of a function: its construct id, and a dimension of its metrics. */
 export type HandlerName = (typeof HANDLER_NAMES)[number];
 
-/** The functions that every hub has. */
-type Everywhere = Exclude<HandlerName, 'Console'>;
+/** The functions that only some hubs have. */
+type Optional = 'Presence' | 'Console';
 
 /** The functions, by the names that their metrics have: the keys of `handlerNames` in lambda/env.ts. */
-export type Handlers = Readonly<Record<Everywhere, HubFunction> & Partial<Record<'Console', HubFunction>>>;
+export type Handlers = Readonly<
+  Record<Exclude<HandlerName, Optional>, HubFunction> & Partial<Record<Optional, HubFunction>>
+>;
 
 /** The parts of the hub. */
 export interface Watched {
@@ -50,6 +54,8 @@ export interface Watched {
   readonly folds: Folds;
   /** The queues of dispatch and deliver. */
   readonly webhookQueues: WebhookQueues;
+  /** The queue of presence; undefined on a hub without it. */
+  readonly looks: WorkQueue | undefined;
   /** The HTTP API. */
   readonly http: HttpApi;
   /** The WebSocket API. */

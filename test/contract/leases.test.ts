@@ -1,10 +1,12 @@
 /**
  * The lease: one owner at a time, and no request that an owner misses (lambda/hub/lease.ts). The proof is the same for the
- * shards of the push and for the endpoints of webhooks.
+ * shards of the push, the endpoints of webhooks and the channels with presence.
  * @module
  */
 import { describe, expect, test } from 'vitest';
 import type { LeaseRow, LeaseStore } from '../../lambda/hub/lease.ts';
+import type { SettleRow, SettleState } from '../../lambda/hub/presence/presence-ports.ts';
+import { BLANK } from '../../lambda/hub/presence/settle.ts';
 import type { CursorRow, Progress, Shard } from '../../lambda/hub/push/push-ports.ts';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
 import type { EndpointRow, EndpointState } from '../../lambda/webhook/webhook-stores.ts';
@@ -56,10 +58,20 @@ const ENDPOINTS: Kind<string, EndpointState, EndpointRow> = {
   stateOf: ({ health, wakeAt, wakeBy }) => ({ health, wakeAt, wakeBy }),
 };
 
+const SETTLERS: Kind<string, SettleState, SettleRow> = {
+  leasesOf: ({ settleLeases }) => settleLeases,
+  newKey: () => `chat/${newId()}`,
+  fresh: BLANK,
+  used: { lookAt: NOW + 20_000, isEmpty: false },
+  other: { lookAt: NOW + 40_000, isEmpty: true },
+  stateOf: ({ lookAt, isEmpty }) => ({ lookAt, isEmpty }),
+};
+
 describe.each([...storesUnderTest(), hardOfHearing])('%s', (name, open) => {
   const isTwice = name === hardOfHearing[0];
   describe('shards', () => prove(SHARDS, open, isTwice));
   describe('endpoints', () => prove(ENDPOINTS, open, isTwice));
+  describe('settlers of presence', () => prove(SETTLERS, open, isTwice));
 });
 
 // A request may count more than once, since the SDK may repeat it. So counts are compared with earlier answers.

@@ -23,10 +23,12 @@ import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
 import { quotaInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
 import { waitsInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
 import { subscriptionsInDynamoDb } from '../../lambda/aws/dynamodb/subscriptions-table.ts';
+import { membersInDynamoDb, settleLeasesInDynamoDb } from '../../lambda/aws/presence/members-table.ts';
 import type { QuotaStore } from '../../lambda/hub/hold/caller-quota.ts';
 import type { SnapshotStore } from '../../lambda/hub/keyed/snapshot-ports.ts';
 import { type Channel, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/log/log-ports.ts';
+import type { MemberStore, SettleLeases } from '../../lambda/hub/presence/presence-ports.ts';
 import type {
   ConnectionStore,
   CursorStore,
@@ -44,6 +46,7 @@ import type {
 import { memoryLog } from '../support/domain/memory-log.ts';
 import { memoryQuota } from '../support/domain/memory-quota.ts';
 import { memoryListeners } from '../support/domain/memory-subscribers.ts';
+import { memoryMembers, memorySettleLeases } from '../support/domain/presence-world.ts';
 import { memoryWebhooks } from '../support/webhooks/memory-webhooks.ts';
 
 export interface Stores {
@@ -63,6 +66,8 @@ export interface Stores {
   readonly dispatchCursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
   readonly leases: EndpointLeaseStore;
+  readonly members: MemberStore;
+  readonly settleLeases: SettleLeases;
 }
 
 export const NOW = Date.UTC(2026, 0, 1);
@@ -141,6 +146,8 @@ function inMemory(): Stores {
     dispatchCursors,
     quota: memoryQuota(async (id) => !absent.has(id)),
     absent,
+    members: memoryMembers(),
+    settleLeases: memorySettleLeases(),
   };
 }
 
@@ -199,6 +206,8 @@ function inDynamoDb(client = patientClient()): Stores {
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
     deliveries: deliveriesInDynamoDb(client, 'deliveries'),
     leases: endpointLeasesInDynamoDb(client, 'deliveries'),
+    members: membersInDynamoDb(client, 'subscribers'),
+    settleLeases: settleLeasesInDynamoDb(client, 'subscribers'),
   };
 }
 

@@ -48,6 +48,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       'tidings:anonymous': ANONYMOUS,
       'tidings:console': true,
       'tidings:heldPerCaller': HELD_PER_CALLER,
+      'tidings:presence': ['present/*'],
       'tidings:stamp': { 'stamped/*': { sender: 'sub', sentAt: 'time' }, 'stamped/plain/*': { by: 'sub' } },
       ...provider.context,
     },

@@ -1,5 +1,5 @@
 /**
- * The Subscribers table: who listens. Key `pattern` and `connection`; seven kinds of rows, told apart by the pattern:
+ * The Subscribers table: who listens. Key `pattern` and `connection`; nine kinds of rows, told apart by the pattern:
  *
  * | pattern | connection | holds | written by |
  * |---|---|---|---|
@@ -9,6 +9,8 @@
  * | `@@{principal}` | its id | a connection that was opened by a token of the principal | connections-table.ts |
  * | `{channel}#wait` | `#` | the processes that hold requests of the channel, up to 20 | this file |
  * | `{channel}#wait` | its id | one more of them | this file |
+ * | `{channel}#here` | its id | a member of a channel with presence | ../presence/members-table.ts |
+ * | `{channel}#settle` | `#` | the lease of the process that publishes who is there | ../presence/members-table.ts |
  * | `#{kind}:{hash of a caller}` | `#{row}` | slots of the quota that the caller uses | quota-table.ts |
  *
  * No pattern contains `#` or `@`, and no id of a connection begins with `@`. The notes make an index by connection needless,

@@ -3,6 +3,7 @@
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
+import { channelOfPresence } from '../../../protocol/presence.ts';
 import { requireKey } from '../keyed/stream-key.ts';
 import {
   aliveUntil,
@@ -123,7 +124,9 @@ export async function find(log: Log, name: string): Promise<Channel> {
   const now = log.clock();
   const channel = await log.channels.get(name);
   if (channel && isAlive(channel, now)) return channel;
-  if (log.channelCreation === 'explicit') throw channelNotFound();
+  // Only the hub creates presence channels, and readers may come before the first member.
+  const mustExist = log.channelCreation === 'explicit' && channelOfPresence(name) === undefined;
+  if (mustExist) throw channelNotFound();
   const contentType = JSON_MEDIA_TYPE;
   const unpublished = newChannel(
     log,

@@ -6,6 +6,7 @@
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import { isBusy } from '../defects.ts';
 import type { Log } from '../log/log-ports.ts';
+import type { Noting } from '../presence/presence-ports.ts';
 import { settleAll } from '../settle-all.ts';
 import { BACKOFF_MS } from './post-batches.ts';
 import type {
@@ -30,6 +31,8 @@ export interface Disconnecting {
   readonly poster: SocketPoster;
   /** The queue of disconnect requests. */
   readonly disconnects: DisconnectQueue;
+  /** Notes who is in a channel; undefined on a hub without presence. */
+  readonly presence?: Noting | undefined;
 }
 
 /**

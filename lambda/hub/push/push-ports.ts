@@ -16,6 +16,7 @@ import { ownValue } from '../../../protocol/fields.ts';
 import type { Position } from '../../../protocol/offset.ts';
 import type { LeaseStore } from '../lease.ts';
 import type { Log } from '../log/log-ports.ts';
+import type { Noting } from '../presence/presence-ports.ts';
 import type { PushMemory } from './push-memory.ts';
 
 /** A socket and the rights of its caller. Only `$connect` sees the token, so the rights are stored. */
@@ -334,4 +335,6 @@ export interface Push {
   readonly jobs: Jobs;
   /** Is told what has arrived. */
   readonly watch: PushWatch;
+  /** Notes who is in a channel; undefined on a hub without presence. */
+  readonly presence?: Noting | undefined;
 }

@@ -12,6 +12,8 @@ import { NO_STREAM } from '../log/channel.ts';
 import { find } from '../log/lifecycle.ts';
 import type { Log } from '../log/log-ports.ts';
 import { type From, isPosition, positionIn } from '../log/read-log.ts';
+import { leaveAll } from '../presence/members.ts';
+import type { Noting } from '../presence/presence-ports.ts';
 import type {
   Connection,
   ConnectionStore,
@@ -33,6 +35,8 @@ export interface Subscribing {
   readonly subscriptions: SubscriptionStore;
   /** The queue of jobs. */
   readonly jobs: Jobs;
+  /** Notes who is in a channel; undefined on a hub without presence. */
+  readonly presence?: Noting | undefined;
 }
 
 /** A wish to subscribe. */
@@ -179,7 +183,12 @@ export const ownCursorAt = (at: Position): OwnCursor => ({
 
 /** Ends a subscription. It succeeds also if there is none. */
 export async function unsubscribe(
-  { connections, subscriptions, log }: Pick<Subscribing, 'connections' | 'subscriptions' | 'log'>,
+  {
+    connections,
+    subscriptions,
+    log,
+    presence,
+  }: Pick<Subscribing, 'connections' | 'subscriptions' | 'log' | 'presence'>,
   connection: Connection,
   pattern: string,
 ): Promise<void> {
@@ -191,6 +200,7 @@ export async function unsubscribe(
   const by = log.clock() + CLOCKS_DIFFER_MS;
   await Promise.all(shards.map((shard) => subscriptions.remove({ pattern, shard }, connection.id, { by })));
   await subscriptions.noteChange(pattern);
+  if (presence) await leaveAll(presence, [pattern], connection.id);
   if (noted !== undefined) await connections.unnote(connection.id, pattern);
 }
 
@@ -206,7 +216,7 @@ function shardsFor(connection: string): readonly number[] {
  * @param seenIn a shard in which it has a subscription, whether or not that is noted
  */
 export async function forget(
-  { connections, subscriptions }: Pick<Subscribing, 'connections' | 'subscriptions'>,
+  { connections, subscriptions, presence }: Pick<Subscribing, 'connections' | 'subscriptions' | 'presence'>,
   id: string,
   seenIn?: PatternShard,
 ): Promise<void> {
@@ -216,6 +226,7 @@ export async function forget(
     shard,
   }));
   await Promise.all([...sets, ...(seenIn ? [seenIn] : [])].map((set) => subscriptions.remove(set, id)));
+  if (presence) await leaveAll(presence, Object.keys(connection?.subscriptions ?? {}), id);
   if (connection) await connections.remove(connection);
 }
 

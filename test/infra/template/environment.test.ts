@@ -186,8 +186,8 @@ describe('the environment of every function', () => {
     );
     expect(() => parseConfig({ 'tidings:origins': origins })).not.toThrow();
     const sentence = new RegExp(
-      `^context keys "tidings:anonymous", "tidings:claims", "tidings:origins" and "tidings:stamp" take (\\d+) bytes .*: ` +
-        `(\\d+) of anonymous, 6 of issuer.*, (\\d+) of origins, 4 of stamp. They must be ${MAX_TEXT_BYTES} at most together`,
+      `^context keys "tidings:anonymous", "tidings:claims", "tidings:origins", "tidings:presence" and "tidings:stamp" take (\\d+) bytes .*: ` +
+        `(\\d+) of anonymous, 6 of issuer.*, (\\d+) of origins, 4 of presence, 4 of stamp. They must be ${MAX_TEXT_BYTES} at most together`,
     );
     expect(() => parseConfig({ 'tidings:origins': origins, 'tidings:anonymous': anonymous })).toThrow(
       sentence,

@@ -3,11 +3,23 @@
  * @module
  */
 import { expect, test } from 'vitest';
-import { templatesOf } from './synthesized.ts';
+import { type Context, templatesOf } from './synthesized.ts';
 
-test('each function may do exactly its actions on exact resources', () => {
-  const { hub } = templatesOf();
-  const grants = Object.fromEntries(
+const SEND_HINTS = [
+  'Topic: sns:Publish',
+  'HintsPushQueue: sqs:SendMessage',
+  'DispatchQueue: sqs:SendMessage',
+];
+const NOTICES = [
+  'Channels: dynamodb:GetItem dynamodb:UpdateItem',
+  'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+  ...SEND_HINTS,
+];
+
+/** Returns the actions of each function by resource, after a check that no resource is open. */
+function grantsOf(context: Context = {}): Readonly<Record<string, readonly string[]>> {
+  const { hub } = templatesOf(context);
+  return Object.fromEntries(
     Object.entries(hub.findResources('AWS::IAM::Policy')).map(([id, policy]) => {
       const statements = statementsOf(policy.Properties?.PolicyDocument);
       // Ids of connections are not known at synthesis, and IAM knows no resources for traces. Nothing else may be open.
@@ -20,18 +32,12 @@ test('each function may do exactly its actions on exact resources', () => {
       return [id.replace(/Handler.*/, ''), lines.sort()];
     }),
   );
+}
+
+test('each function may do exactly its actions on exact resources', () => {
+  const grants = grantsOf();
   const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';
   const common = [logs, 'Secret: secretsmanager:GetSecretValue'];
-  const sendHints = [
-    'Topic: sns:Publish',
-    'HintsPushQueue: sqs:SendMessage',
-    'DispatchQueue: sqs:SendMessage',
-  ];
-  const notices = [
-    'Channels: dynamodb:GetItem dynamodb:UpdateItem',
-    'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-    ...sendHints,
-  ];
   const workOff = (queue: string) => `${queue}: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes`;
   const readOnly = ['Channels: dynamodb:GetItem', 'Entries: dynamodb:Query'];
   const key = 'WebhookKey: secretsmanager:GetSecretValue';
@@ -49,7 +55,7 @@ test('each function may do exactly its actions on exact resources', () => {
       'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
       'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
       ...common,
-      ...sendHints,
+      ...SEND_HINTS,
       'Subscribers: dynamodb:Query',
     ].sort(),
     Read: [
@@ -67,7 +73,7 @@ test('each function may do exactly its actions on exact resources', () => {
       'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
       'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
       ...common,
-      ...sendHints,
+      ...SEND_HINTS,
       'SocketApi/DELETE: execute-api:ManageConnections',
       'Subscribers: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
     ].sort(),
@@ -102,7 +108,7 @@ test('each function may do exactly its actions on exact resources', () => {
       key,
     ].sort(),
     Dispatch: [
-      ...notices,
+      ...NOTICES,
       logs,
       'Endpoints: dynamodb:BatchGetItem dynamodb:UpdateItem',
       'Deliveries: dynamodb:PutItem dynamodb:UpdateItem',
@@ -125,6 +131,30 @@ test('each function may do exactly its actions on exact resources', () => {
   });
 });
 
+test('presence adds exactly what it needs', () => {
+  const [plain, present] = [grantsOf(), grantsOf({ 'tidings:presence': ['chat/*'] })];
+  const added = Object.entries(present).map(([name, lines]) => [
+    name,
+    lines.filter((line) => !plain[name]?.includes(line)),
+  ]);
+  const look = 'PresenceLooksQueue: sqs:SendMessage';
+  expect(Object.fromEntries(added.filter(([, lines]) => lines?.length))).toEqual({
+    Socket: [look],
+    Push: [look],
+    Hold: [look, 'Subscribers: dynamodb:GetItem dynamodb:PutItem'],
+    Stream: [look, 'Subscribers: dynamodb:GetItem dynamodb:PutItem'],
+    Read: ['Subscribers: dynamodb:Query'],
+    Presence: [
+      ...NOTICES,
+      'Logs: logs:CreateLogStream logs:PutLogEvents',
+      look,
+      'PresenceLooksQueue: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes',
+      'Snapshots: dynamodb:GetItem',
+      'Subscribers: dynamodb:Query dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
+    ].sort(),
+  });
+});
+
 function statementsOf(document: unknown): { Action: string[]; Resource: unknown }[] {
   const { Statement } = { Statement: [], ...(typeof document === 'object' ? document : {}) };
   return Array.isArray(Statement)
@@ -135,7 +165,7 @@ function statementsOf(document: unknown): { Action: string[]; Resource: unknown 
 /** Returns the name of the resource that an ARN in the template belongs to. */
 function nameIn(resource: unknown): string {
   const [name = JSON.stringify(resource)] =
-    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|Snapshots|WebhookKey|Secret|Logs|Topic|HintsPushQueue|(?:Dispatch|Deliver|Fold)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
+    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|Snapshots|WebhookKey|Secret|Logs|Topic|HintsPushQueue|PresenceLooksQueue|(?:Dispatch|Deliver|Fold)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
   const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];

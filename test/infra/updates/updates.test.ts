@@ -19,6 +19,7 @@ const SEPARATE = [
   'monthlyBudget',
   'budgetEmail',
   'socketLogs',
+  'presence',
   'throwAway',
   'console',
 ] as const;
@@ -124,6 +125,19 @@ describe('a change of the configuration', () => {
     [{ alarmEmail: 'a@example.com' }, [], ['AWS::SNS::Topic']],
     [{ monthlyBudget: 5, budgetEmail: 'a@example.com' }, [], ['AWS::Budgets::Budget']],
     [{ socketLogs: true }, [], ['AWS::Logs::LogGroup']],
+    [
+      { presence: ['chat/*'] },
+      [],
+      [
+        'ApiGatewayV2::Route',
+        ...Array(3).fill('CloudWatch::Alarm'),
+        'IAM::Role',
+        'Lambda::EventSourceMapping',
+        'Lambda::Function',
+        'Logs::LogGroup',
+        ...['Queue', 'Queue', 'QueuePolicy', 'QueuePolicy'].map((type) => `SQS::${type}`),
+      ].map((type) => `AWS::${type}`),
+    ],
     [{ throwAway: true }, [], []],
     // Nothing but the console itself.
     [

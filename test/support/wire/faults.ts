@@ -11,6 +11,7 @@ export interface Fault {
     | 'Stream'
     | 'Socket'
     | 'Push'
+    | 'Presence'
     | 'Fold'
     | 'Webhooks'
     | 'Dispatch'

@@ -164,7 +164,13 @@ describe('the cursor', () => {
       return new Response(text, { headers: { 'Content-Type': 'text/event-stream' } });
     };
     const http = httpWith(host, tokensOf(host, undefined, signal));
-    const { attach } = streamsOf({ host, budget: retryBudget(host), http, streamUrl: 'https://hub' });
+    const { attach } = streamsOf({
+      host,
+      budget: retryBudget(host),
+      http,
+      streamUrl: 'https://hub',
+      reader: () => undefined,
+    });
     const flow = { signal: over.signal, hasNext: true, up() {}, down() {} };
     const running = attach({ cursor, flow, onEphemeral() {}, check: async () => {} });
     await host.pass(300);

@@ -16,7 +16,7 @@ describe('the backoff', () => {
 });
 
 /** The limit of the minified bundle, in bytes. It is about 15 KB when compressed. */
-const MOST_BYTES = 40_500;
+const MOST_BYTES = 42_500;
 
 test('the browser bundle builds without a warning, imports nothing of Node, and is small', async () => {
   const { warnings, outputFiles, metafile } = await build({
