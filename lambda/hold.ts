@@ -15,7 +15,7 @@ import { httpHandler } from './http/http-handler.ts';
 import { holdMsOf, parseHeld } from './http/parse-read.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
-import { cursorAfter } from './http/stream-cursor.ts';
+import { cursorAfter } from './http/streams/stream-cursor.ts';
 import { quotaSlotOf, refusingQuota, withQuotaSlot } from './hub/hold/caller-quota.ts';
 import { holdRead } from './hub/hold/held-read.ts';
 import { readingOf } from './hub/keyed/read-keyed.ts';

@@ -11,8 +11,8 @@ import { streamEnv, telemetryEnv, waitingEnv } from './env.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
-import { streamAnswers } from './http/stream-answers.ts';
-import { streamHandler } from './http/stream-handler.ts';
+import { streamAnswers } from './http/streams/stream-answers.ts';
+import { streamHandler } from './http/streams/stream-handler.ts';
 import { evictingQuota } from './hub/hold/caller-quota.ts';
 
 const { env } = process;

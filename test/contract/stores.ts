@@ -46,7 +46,7 @@ import type {
 import { memoryLog } from '../support/domain/memory-log.ts';
 import { memoryQuota } from '../support/domain/memory-quota.ts';
 import { memoryListeners } from '../support/domain/memory-subscribers.ts';
-import { memoryMembers, memorySettleLeases } from '../support/domain/presence-world.ts';
+import { memoryMembers, memorySettleLeases } from '../support/keyed/presence-world.ts';
 import { memoryWebhooks } from '../support/webhooks/memory-webhooks.ts';
 
 export interface Stores {

@@ -8,7 +8,7 @@ import { accessTo } from '../../../lambda/access/verify.ts';
 import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
 import { httpHandler } from '../../../lambda/http/http-handler.ts';
 import { holdMsOf } from '../../../lambda/http/parse-read.ts';
-import { cursorAfter } from '../../../lambda/http/stream-cursor.ts';
+import { cursorAfter } from '../../../lambda/http/streams/stream-cursor.ts';
 
 const seen: string[] = [];
 const arrivals: unknown[] = [];

@@ -7,8 +7,8 @@
 import { expect, test } from 'vitest';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { PRESENCE_KEPT_MS, PRESENCE_RETURN_MS } from '../../../../protocol/limits.ts';
-import { Crash, type PresenceWorld, presenceWorld } from '../../../support/domain/presence-world.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
+import { Crash, type PresenceWorld, presenceWorld } from '../../../support/keyed/presence-world.ts';
 import { share } from '../../../support/thorough.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);

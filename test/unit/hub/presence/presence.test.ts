@@ -6,8 +6,8 @@
 import { describe, expect, test } from 'vitest';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { PRESENCE_KEPT_MS } from '../../../../protocol/limits.ts';
-import { Crash, type PresenceWorld, presenceWorld } from '../../../support/domain/presence-world.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
+import { Crash, type PresenceWorld, presenceWorld } from '../../../support/keyed/presence-world.ts';
 
 const CHANNEL = 'chat/room1';
 

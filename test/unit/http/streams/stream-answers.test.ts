@@ -3,17 +3,17 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { ANONYMOUS } from '../../../lambda/access/caller.ts';
-import { accessTo } from '../../../lambda/access/verify.ts';
-import { streamAnswers } from '../../../lambda/http/stream-answers.ts';
-import { inboxesOf } from '../../../lambda/hub/ephemeral/inbox.ts';
-import { keptBookings, type Quota, type QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
-import { rereading } from '../../../lambda/hub/hold/reread.ts';
-import { type ErrorCode, Refusal } from '../../../protocol/errors.ts';
-import { CHANNEL, publish } from '../../support/domain/json-log.ts';
-import { memoryLog } from '../../support/domain/memory-log.ts';
-import { memoryQuota } from '../../support/domain/memory-quota.ts';
-import { virtualTime } from '../../support/domain/virtual-time.ts';
+import { ANONYMOUS } from '../../../../lambda/access/caller.ts';
+import { accessTo } from '../../../../lambda/access/verify.ts';
+import { streamAnswers } from '../../../../lambda/http/streams/stream-answers.ts';
+import { inboxesOf } from '../../../../lambda/hub/ephemeral/inbox.ts';
+import { keptBookings, type Quota, type QuotaStore } from '../../../../lambda/hub/hold/caller-quota.ts';
+import { rereading } from '../../../../lambda/hub/hold/reread.ts';
+import { type ErrorCode, Refusal } from '../../../../protocol/errors.ts';
+import { CHANNEL, publish } from '../../../support/domain/json-log.ts';
+import { memoryLog } from '../../../support/domain/memory-log.ts';
+import { memoryQuota } from '../../../support/domain/memory-quota.ts';
+import { virtualTime } from '../../../support/domain/virtual-time.ts';
 
 const LIFETIME_MS = 60_000;
 

@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
  * @module
  */
-import { answerEvent, type HttpRoutes } from './http-handler.ts';
+import { answerEvent, type HttpRoutes } from '../http-handler.ts';
 
 /** The members of a Node stream that are used. Lambda's runtime passes a stream. */
 interface ResponseStream {

@@ -4,10 +4,10 @@
  */
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { parseOrigins } from '../../../lambda/access/origins.ts';
-import { accessTo } from '../../../lambda/access/verify.ts';
-import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
-import { streamHandler } from '../../../lambda/http/stream-handler.ts';
+import { parseOrigins } from '../../../../lambda/access/origins.ts';
+import { accessTo } from '../../../../lambda/access/verify.ts';
+import { channelRoutes } from '../../../../lambda/http/channel-routes.ts';
+import { streamHandler } from '../../../../lambda/http/streams/stream-handler.ts';
 
 type Handler = (event: unknown, stream: unknown, context: unknown) => Promise<void>;
 

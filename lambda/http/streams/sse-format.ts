@@ -3,12 +3,12 @@
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  * @module
  */
-import { MAX_RECONNECT_MS, MIN_RECONNECT_MS } from '../../protocol/limits.ts';
-import { formatOffset, type Position } from '../../protocol/offset.ts';
-import type { Held } from '../hub/hold/held-read.ts';
-import { type Channel, isJson, mediaType } from '../hub/log/channel.ts';
-import { positionAfter, type ReadResult } from '../hub/log/read-log.ts';
-import { bodyOf } from './answer-channel.ts';
+import { MAX_RECONNECT_MS, MIN_RECONNECT_MS } from '../../../protocol/limits.ts';
+import { formatOffset, type Position } from '../../../protocol/offset.ts';
+import type { Held } from '../../hub/hold/held-read.ts';
+import { type Channel, isJson, mediaType } from '../../hub/log/channel.ts';
+import { positionAfter, type ReadResult } from '../../hub/log/read-log.ts';
+import { bodyOf } from '../answer-channel.ts';
 
 /** Returns true for a type that is text. Events carry text, so other types are sent as base64. */
 export function isText(contentType: string): boolean {

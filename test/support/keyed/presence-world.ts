@@ -26,10 +26,10 @@ import { BLANK, settle } from '../../../lambda/hub/presence/settle.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { PRESENCE_KEPT_MS } from '../../../protocol/limits.ts';
 import { presenceChannel } from '../../../protocol/presence.ts';
-import { type Lateness, lateWrites } from './late-writes.ts';
-import { memoryLeases } from './memory-leases.ts';
-import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
-import { type VirtualTime, virtualTime } from './virtual-time.ts';
+import { type Lateness, lateWrites } from '../domain/late-writes.ts';
+import { memoryLeases } from '../domain/memory-leases.ts';
+import { hooked, type MemoryLog, memoryLog } from '../domain/memory-log.ts';
+import { type VirtualTime, virtualTime } from '../domain/virtual-time.ts';
 
 const never = new AbortController().signal;
 

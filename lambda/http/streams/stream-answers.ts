@@ -2,25 +2,31 @@
  * The answers of the handler that streams: one channel in either framing, or several channels for browsers (PROTOCOL.md §5.2).
  * @module
  */
-import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
-import { STREAM_SSE_DATA_ENCODING, STREAM_START_OFFSET } from '../../protocol/headers.ts';
-import { HEARTBEAT_MS } from '../../protocol/limits.ts';
-import { BEGINNING, formatOffset } from '../../protocol/offset.ts';
-import type { Caller } from '../access/caller.ts';
-import type { Access } from '../access/verify.ts';
-import { type EphemeralNews, interleaved, type OpenInbox } from '../hub/ephemeral/inbox.ts';
-import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../hub/hold/caller-quota.ts';
-import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/hold/follow-channels.ts';
-import type { Held, Hold } from '../hub/hold/held-read.ts';
-import { readingOf } from '../hub/keyed/read-keyed.ts';
-import { type From, isPosition } from '../hub/log/read-log.ts';
-import type { Noting } from '../hub/presence/presence-ports.ts';
-import { disconnectAt } from '../hub/push/disconnect.ts';
-import type { ChannelRequest } from './channel-routes.ts';
-import { type HeldReader, heldReader } from './held-reader.ts';
-import type { HandlerLog } from './http-handler.ts';
-import { type Mode, parseConflate, parseEvents, parseFrom, parseMode } from './parse-read.ts';
-import { parameterOf } from './query.ts';
+import { type ErrorCode, Refusal } from '../../../protocol/errors.ts';
+import { STREAM_SSE_DATA_ENCODING, STREAM_START_OFFSET } from '../../../protocol/headers.ts';
+import { HEARTBEAT_MS } from '../../../protocol/limits.ts';
+import { BEGINNING, formatOffset } from '../../../protocol/offset.ts';
+import type { Caller } from '../../access/caller.ts';
+import type { Access } from '../../access/verify.ts';
+import { type EphemeralNews, interleaved, type OpenInbox } from '../../hub/ephemeral/inbox.ts';
+import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../../hub/hold/caller-quota.ts';
+import {
+  type Followed,
+  type FollowOptions,
+  follow,
+  followOn,
+  merged,
+} from '../../hub/hold/follow-channels.ts';
+import type { Held, Hold } from '../../hub/hold/held-read.ts';
+import { readingOf } from '../../hub/keyed/read-keyed.ts';
+import { type From, isPosition } from '../../hub/log/read-log.ts';
+import type { Noting } from '../../hub/presence/presence-ports.ts';
+import { disconnectAt } from '../../hub/push/disconnect.ts';
+import type { ChannelRequest } from '../channel-routes.ts';
+import { type HeldReader, heldReader } from '../held-reader.ts';
+import type { HandlerLog } from '../http-handler.ts';
+import { type Mode, parseConflate, parseEvents, parseFrom, parseMode } from '../parse-read.ts';
+import { parameterOf } from '../query.ts';
 import {
   browserFrames,
   browserPreamble,
