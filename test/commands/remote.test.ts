@@ -175,13 +175,13 @@ describe('npm run channels', () => {
 describe('npm run endpoints', () => {
   test('adds, tests, lists, stops, enables, rotates, replays and removes an endpoint, and shows deliveries', async () => {
     let status = 200;
-    const at = await serverOf((_, response) => response.writeHead(status).end('\u001b[2Jgot it'));
+    const at = await serverOf((_, response) => response.writeHead(status).end('\u202egot it'));
     const [added] = await valuesOf('endpoints', 'add', `${at}/`, 'hooks/*');
     const { id, secret } = added;
     expect(secret).toMatch(/^whsec_/);
     const tested = await linesOf('endpoints', 'test', id);
     expect(tested.join('\n')).toMatch(/^status +delivered$/m);
-    expect(tested.at(-1)).toMatch(/200 in \d+ ms +\\u001b\[2Jgot it$/);
+    expect(tested.at(-1)).toMatch(/200 in \d+ ms +\\u202egot it$/);
     status = 500;
     const failed = await ended('endpoints', ['test', id, '--json']);
     expect([failed.code, JSON.parse(failed.out)]).toMatchObject([
