@@ -5,6 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { refusalOf, type TidingsError } from '../../client/errors.ts';
 import type { Capability } from '../../protocol/capability.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 import { note, timeOf, waitFor } from '../terminal/waiting.ts';
 import type { RemoteHub } from './remote-hub.ts';
@@ -26,6 +27,17 @@ export interface Question {
 /** No answer came: the hub is not there, or the connection broke. */
 export class NoAnswer extends Error {}
 
+/** The hub has refused. */
+export class Refused extends Error {
+  /** One of the codes of PROTOCOL.md §9. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, sentence: string) {
+    super(sentence);
+    this.code = code;
+  }
+}
+
 /** The time limit of one request, in milliseconds. The platform ends every request after 30 s. */
 const ANSWER_MS = 60_000;
 /** The time for which a busy hub is asked again, in milliseconds. */
@@ -37,7 +49,7 @@ const LONGEST_WAIT_MS = 15_000;
 /**
  * Sends a request, and again while the hub is busy (429, 503).
  * @throws NoAnswer if nothing answers
- * @throws Error with one sentence for every refusal
+ * @throws Refused with one sentence
  */
 export async function ask(hub: RemoteHub, path: string, question: Question): Promise<Response> {
   const until = performance.now() + BUSY_MS;
@@ -47,7 +59,8 @@ export async function ask(hub: RemoteHub, path: string, question: Question): Pro
     const refusal = await refusalOf(response);
     const pause = pauseAfter(refusal, waits);
     const isBusy = refusal.status === 429 || (refusal.status === 503 && question.isRepeatable !== false);
-    if (!isBusy || performance.now() + pause > until) throw new Error(sentenceOf(hub, refusal, question));
+    if (!isBusy || performance.now() + pause > until)
+      throw new Refused(refusal.code, sentenceOf(hub, refusal, question));
     note(`the hub is busy (${refusal.status} ${refusal.code}): ${question.doing} again in ${timeOf(pause)}`);
     await waitFor('waiting for the hub', wait(pause));
   }

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 import { DELIVERY_TIMEOUT_MS, MAX_PAGE } from '../../protocol/limits.ts';
 import { waitFor } from '../terminal/waiting.ts';
-import { ask, membersIn, type Question } from './ask.ts';
+import { ask, membersIn, type Question, Refused } from './ask.ts';
 import type { RemoteHub } from './remote-hub.ts';
 
 /** The right that every request on `/webhooks` needs. An endpoint may follow any pattern, so it is for all of them. */
@@ -62,8 +62,8 @@ export async function outcomeOf(hub: RemoteHub, path: string, attemptsBefore: nu
   const until = performance.now() + OUTCOME_MS;
   const look = async (): Promise<Fields> => {
     for (;;) {
-      const delivery = await callHub(hub, path, { doing: 'waiting for the answer of the endpoint' });
-      if (attemptsIn(delivery) > attemptsBefore) return delivery;
+      const delivery = await deliveryAt(hub, path);
+      if (delivery && attemptsIn(delivery) > attemptsBefore) return delivery;
       if (performance.now() > until)
         throw new Error(
           'the hub has made no attempt yet: it may be paused by its rate or its circuit breaker; look again later',
@@ -72,6 +72,16 @@ export async function outcomeOf(hub: RemoteHub, path: string, attemptsBefore: nu
     }
   };
   return await waitFor('waiting for the answer of the endpoint', look());
+}
+
+/** Returns a delivery. Undefined for a test that the hub has accepted, and not begun. */
+async function deliveryAt(hub: RemoteHub, path: string): Promise<Fields | undefined> {
+  try {
+    return await callHub(hub, path, { doing: 'waiting for the answer of the endpoint' });
+  } catch (error) {
+    if (error instanceof Refused && error.code === 'delivery_not_found') return undefined;
+    throw error;
+  }
 }
 
 /** Returns the number of attempts that have ended. Of many, a delivery keeps only the last ones. */

@@ -51,10 +51,9 @@ export const below = (text: string): string => `${GAP}${cut(printable(text), MOS
 
 /** Returns `name  value` lines, for one thing in detail. Long values are not cut. Values that are undefined are left out. */
 export function membersOf(members: Readonly<Record<string, string | undefined>>): string[] {
-  const width = Math.max(...Object.keys(members).map((name) => name.length));
-  return Object.entries(members).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name.padEnd(width)}${GAP}${printable(value)}`],
-  );
+  const known = Object.entries(members).filter(([, value]) => value !== undefined);
+  const width = Math.max(...known.map(([name]) => name.length));
+  return known.map(([name, value = '']) => `${name.padEnd(width)}${GAP}${printable(value)}`);
 }
 
 /** Returns the text, or its beginning and `…` if it is wider. */

@@ -315,7 +315,7 @@ describe('mistakes get one sentence', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test.each(['start', 'token', 'rotate', 'listen', 'smoke', 'build', 'bench', 'test', 'cdk'])(
+  test.each(['start', 'token', 'rotate', 'remote/listen', 'smoke', 'build', 'bench', 'test', 'cdk'])(
     '%s has --help',
     async (script) => {
       const command = run(cwd, `scripts/${script}.ts`, '--help');
