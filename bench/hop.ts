@@ -1,10 +1,15 @@
 /**
  * Clients that change transports. One publisher numbers its messages, and clients change between all transports at
- * random, with only an offset. On a keyed channel they begin at `latest`: each message has a key of its own. The result counts what was lost, delivered twice or out of order after the gap rule
- * (PROTOCOL.md §11, §12.3). All counts must be 0.
+ * random, with only an offset. They begin at the beginning, at the last 1,000 messages, or at the newest message of each key of a keyed
+ * channel, on which each message has a key of its own: all are the same messages. The result counts what was lost, delivered twice or out
+ * of order after the gap rule (PROTOCOL.md §11, §12.3). All counts must be 0.
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MAX_MESSAGES } from '../protocol/limits.ts';
+
+/** The ways to begin. */
+export type Start = 'beginning' | 'last' | 'latest';
 
 /** The hub, and the size of the run. */
 export interface HopOptions {
@@ -22,8 +27,8 @@ export interface HopOptions {
   readonly messages: number;
   /** The longest time between two publishes, in milliseconds. Each is drawn evenly. */
   readonly pauseMs: number;
-  /** True for a keyed channel, which each client begins to read at `latest`. */
-  readonly isKeyed?: boolean;
+  /** Where each client begins. With `latest` the channel is keyed. */
+  readonly start: Start;
   /** Returns a number from 0 to 1. It decides everything that is random here. */
   readonly random: () => number;
 }
@@ -55,7 +60,8 @@ type Transport = (typeof TRANSPORTS)[number];
 const STAY_MS = 1_500;
 
 interface Hopper {
-  offset: string;
+  /** Undefined until the first answer. */
+  offset: string | undefined;
   readonly got: unknown[];
   readonly by: Record<Transport, number>;
   hops: number;
@@ -72,8 +78,8 @@ interface Stay {
 
 /** Runs the benchmark. Returns its result. */
 export async function hop(options: HopOptions): Promise<HopResult> {
-  if (options.isKeyed) await createKeyed(options);
-  const hoppers = Array.from({ length: options.clients }, () => newHopper(options));
+  if (options.start === 'latest') await createKeyed(options);
+  const hoppers = Array.from({ length: options.clients }, newHopper);
   const reading = Promise.all(hoppers.map((hopper) => run(options, hopper)));
   await publishAll(options);
   const published = performance.now();
@@ -109,8 +115,8 @@ export function printHop(result: HopResult, print: (line: string) => void): void
   );
 }
 
-const newHopper = ({ isKeyed }: HopOptions): Hopper => ({
-  offset: isKeyed ? 'latest' : '-1',
+const newHopper = (): Hopper => ({
+  offset: undefined,
   got: [],
   by: { websocket: 0, sse: 0, 'long-poll': 0, poll: 0 },
   hops: 0,
@@ -141,7 +147,7 @@ async function publishAll({
   channel,
   messages,
   pauseMs,
-  isKeyed,
+  start,
   random,
 }: HopOptions): Promise<void> {
   for (let n = 0; n < messages; n++) {
@@ -152,7 +158,7 @@ async function publishAll({
       'Producer-Epoch': '0',
       'Producer-Seq': String(n),
     };
-    const init = { method: 'POST', headers, body: isKeyed ? JSON.stringify({ n }) : String(n) };
+    const init = { method: 'POST', headers, body: start === 'latest' ? JSON.stringify({ n }) : String(n) };
     // Published as a producer, so that a retry after a lost answer is not a second message.
     while (!(await fetch(`${url}/channels/${channel}`, init).catch(() => undefined))?.ok) await sleep(100);
     await sleep(random() * pauseMs);
@@ -179,7 +185,21 @@ const READERS: Readonly<Record<Transport, (stay: Stay) => Promise<void>>> = {
 };
 
 const isComplete = ({ options, hopper }: Stay): boolean => hopper.got.length >= options.messages;
-const queryOf = ({ hopper }: Stay): string => `offset=${hopper.offset}`;
+
+const STARTS: Readonly<Record<Start, Readonly<Record<string, string | number>>>> = {
+  beginning: { offset: '-1' },
+  last: { last: MAX_MESSAGES },
+  latest: { offset: 'latest' },
+};
+
+/** Returns what a request has that says where to continue, or to begin. */
+const placeOf = ({ options, hopper: { offset } }: Stay) =>
+  offset === undefined ? STARTS[options.start] : { offset };
+
+const queryOf = (stay: Stay): string =>
+  Object.entries(placeOf(stay))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&');
 
 async function readPages(stay: Stay, live: string): Promise<void> {
   const { options, hopper, signal } = stay;
@@ -231,7 +251,7 @@ async function readSocket(stay: Stay): Promise<void> {
     socket.addEventListener('error', () => resolve());
     signal.addEventListener('abort', () => resolve());
   });
-  const subscribe = { action: 'subscribe', channel: options.channel, offset: hopper.offset };
+  const subscribe = { action: 'subscribe', channel: options.channel, ...placeOf(stay) };
   let isOver = false;
   socket.addEventListener('open', () => socket.send(JSON.stringify(subscribe)));
   socket.addEventListener('message', ({ data }) => {
@@ -248,11 +268,11 @@ async function readSocket(stay: Stay): Promise<void> {
 /** Applies the gap rule of PROTOCOL.md §12.3. */
 function onFrame(hopper: Hopper, frame: Readonly<Record<string, unknown>>): void {
   const { type, from, next, messages, offset } = frame;
-  const hasBegun = hopper.offset !== '-1' && hopper.offset !== 'latest';
-  // A client that began at -1 or latest gets its offset from the answer.
-  if (type === 'subscribed' && !hasBegun && typeof offset === 'string') hopper.offset = offset;
+  // A client that has no offset yet gets it from the answer.
+  if (type === 'subscribed' && hopper.offset === undefined && typeof offset === 'string')
+    hopper.offset = offset;
   if (type !== 'messages' || typeof from !== 'string' || typeof next !== 'string') return;
-  if (hasBegun && from !== hopper.offset) {
+  if (hopper.offset !== undefined && from !== hopper.offset) {
     if (next <= hopper.offset) hopper.droppedFrames++;
     else hopper.gaps++;
     return;

@@ -115,7 +115,7 @@ async function hopInChaosMode(): Promise<void> {
   const seed = Number(process.env.HOP_SEED ?? randomInt(MAX_SEED));
   print(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
   await onHub(
-    async (hub) => printHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), print),
+    async (hub) => printHop(await hop({ ...hub, ...HOP, start: 'beginning', random: seeded(seed) }), print),
     chaosMode(seed),
     // A stream that its reader has left continues to the end of its life, as on Lambda.
     { 'tidings:streamSeconds': 5 },
