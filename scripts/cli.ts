@@ -19,7 +19,8 @@ const EXIT_USAGE = 2;
 export function endWithReader(): void {
   let isEnding = false;
   const end = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error;
+    // EIO: the terminal was closed.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
     // Output that the command writes while it ends fails as well.
     if (isEnding) return;
     isEnding = true;

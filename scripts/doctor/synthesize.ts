@@ -40,7 +40,7 @@ export class TemplateRefused extends Error {}
  */
 export async function synthesize(options: Options): Promise<string> {
   if (isReady(options.app)) return resolve(options.app);
-  note('building the functions and the template …');
+  note('building the functions and the template…');
   const app = options.app === undefined ? [] : ['--app', options.app];
   const cdk = spawn(
     'cdk',

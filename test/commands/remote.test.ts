@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { callerAt } from '../support/wire/wire.ts';
 import { startDeployed } from './deployed/deployed.ts';
@@ -31,24 +32,17 @@ afterAll(async () => {
   directory.remove();
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+type Ended = Readonly<Record<'out' | 'err', string>> & { readonly code: number | null };
 
 /** Runs a command to its end, with a text as standard input. */
 async function ended(name: string, args: readonly string[], input = '', env = process.env): Promise<Ended> {
   const child = spawn(process.execPath, [RUN, `scripts/remote/${name}.ts`, ...args], { cwd, env });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += String(chunk);
-  });
-  child.stderr.on('data', (chunk) => {
-    err += String(chunk);
-  });
   child.stdin.end(input);
-  const [code] = await once(child, 'close');
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
   return { code, out, err };
 }
 
@@ -77,8 +71,8 @@ describe('npm run publish', () => {
   test('publishes its arguments in one request, exactly as they are, and says the offset', async () => {
     const big = '12345678901234567890';
     const [line = ''] = await linesOf('publish', 'pub/args', '{"b":1,"a":2}', '[1,2]', big);
-    const { text, next } = await textOf('pub/args');
-    expect(text).toBe(`[{"b":1,"a":2},[1,2],${big}]`);
+    const { body, next } = await textOf('pub/args');
+    expect(body).toBe(`[{"b":1,"a":2},[1,2],${big}]`);
     expect(line).toBe(`3 messages published on pub/args, the offset after them is ${next}`);
   });
 
@@ -97,7 +91,7 @@ describe('npm run publish', () => {
 
   test('publishes text of another type as it is', async () => {
     await linesOf('publish', 'pub/text', '--type', 'text/plain', '{not json', '--', '-1');
-    expect((await textOf('pub/text')).text).toBe('{not json-1');
+    expect((await textOf('pub/text')).body).toBe('{not json-1');
   });
 
   test('a wrong line fails, after the lines before it are published', async () => {
@@ -109,9 +103,9 @@ describe('npm run publish', () => {
     expect((await caller().readAll('pub/wrong')).messages).toEqual([1, 2]);
   });
 
-  async function textOf(channel: string): Promise<{ readonly text: string; readonly next: string | null }> {
+  async function textOf(channel: string): Promise<{ readonly body: string; readonly next: string | null }> {
     const response = await caller().request(`/channels/${channel}?offset=-1`);
-    return { text: await response.text(), next: response.headers.get('stream-next-offset') };
+    return { body: await response.text(), next: response.headers.get('stream-next-offset') };
   }
 });
 

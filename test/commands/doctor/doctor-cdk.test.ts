@@ -203,7 +203,9 @@ describe('destroy', () => {
 
   test('prints that no data is deployed', async () => {
     const { output } = await cdk(USUAL, 'destroy', '--app', kept);
-    expect(output).toBe('the hub is deleted; none of its data is deployed\n');
+    expect(output).toBe(
+      'the hub is deleted; none of its data is deployed\ndeleting, which takes minutes …\n',
+    );
   });
 });
 
