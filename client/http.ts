@@ -34,7 +34,7 @@ export type Http = (request: HttpRequest, signal: AbortSignal) => Promise<Respon
 export const discard = ({ body }: Response): void => void body?.cancel().catch(() => {});
 
 /** Yields the chunks of a body. Some browsers cannot iterate a stream. */
-export async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+export async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncIterableIterator<Uint8Array, void> {
   const reader = body.getReader();
   try {
     for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;

@@ -3,11 +3,13 @@
  * §5.4). Nobody waits for it.
  * @module
  */
+import { Refusal } from '../protocol/errors.ts';
 import { logInAws } from './aws/compose-log.ts';
 import { foldQueue, foldsBySqs } from './aws/queues/fold-queue.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
 import { foldEnv, logEnv, snapshotsEnv, telemetryEnv } from './env.ts';
+import { fewAtOnce } from './hub/keyed/few-at-once.ts';
 import { foldChannel } from './hub/keyed/fold-channel.ts';
 import { onRemoved } from './hub/keyed/remove-keyed.ts';
 
@@ -20,14 +22,21 @@ const folding = {
 /** The longest time for sixteen pages of the log and the chunks that they are merged with, in milliseconds. */
 const LAST_FOLD_MS = 30_000;
 
+/** Folds at a time. Each has up to 16 MB of the log in memory, and what it merges. */
+const MOST_FOLDS = 4;
+const inTurn = fewAtOnce(MOST_FOLDS);
+
 const handleBatch = queueHandler({
   format: foldQueue,
   lastMs: LAST_FOLD_MS,
   logDefect,
-  async work(task, until) {
-    if (task.kind === 'grown') await foldChannel(folding, task.channel, until);
-    else await onRemoved(folding, task);
-  },
+  work: (task, until) =>
+    inTurn(async () => {
+      // The queue delivers it again.
+      if (folding.log.clock() >= until) throw new Refusal('unavailable', 'there was no time for this fold');
+      if (task.kind === 'grown') await foldChannel(folding, task.channel, until);
+      else await onRemoved(folding, task);
+    }),
 });
 
 /** Handles one batch of messages of the fold queue. */

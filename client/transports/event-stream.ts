@@ -28,7 +28,7 @@ export interface StreamEvent {
 export async function* eventsIn(
   body: AsyncIterable<Uint8Array>,
   onBytes: () => void,
-): AsyncGenerator<StreamEvent, void> {
+): AsyncIterableIterator<StreamEvent, void> {
   let name = '';
   let id: string | undefined;
   let data: string[] = [];
@@ -49,7 +49,10 @@ export async function* eventsIn(
   }
 }
 
-async function* linesIn(body: AsyncIterable<Uint8Array>, onBytes: () => void): AsyncGenerator<string, void> {
+async function* linesIn(
+  body: AsyncIterable<Uint8Array>,
+  onBytes: () => void,
+): AsyncIterableIterator<string, void> {
   const decoder = new TextDecoder();
   /** The line that has not ended yet, in pieces. Joining it for each chunk would cost the square of its length. */
   let pieces: string[] = [];

@@ -222,7 +222,10 @@ const isAligned = (topic: Topic, socket: Socket): boolean => {
 
 /** Returns the data of the member that joined last with some; undefined if there is none. */
 const presenceOf = ({ members }: Topic): unknown =>
-  [...members.keys()].map(({ presence }) => presence).findLast((data) => data !== undefined);
+  [...members.keys()]
+    .map(({ presence }) => presence)
+    .filter((data) => data !== undefined)
+    .pop();
 
 /** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `last=N`, `latest` and `now` after them. */
 const earliestOffset = ({ members }: Topic): string | undefined =>

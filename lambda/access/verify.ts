@@ -84,7 +84,7 @@ export function accessTo(options: AccessOptions): Access {
   };
 }
 
-/** Returns true if a capability grants the operation. Who may read a channel may read who is in it (PROTOCOL.md §14). */
+/** Returns true if a capability grants the operation. A caller that may read a channel may read its members (PROTOCOL.md §14). */
 function isGranted(operation: Operation, channel: string, ...capabilities: readonly Capability[]): boolean {
   const about = operation === 'subscribe' ? channelOfPresence(channel) : undefined;
   const names = about === undefined ? [channel] : [channel, about];

@@ -8,7 +8,7 @@ import { hasPresence, type PresentBy } from '../../protocol/presence.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
 import type { Wake } from '../hub/hold/held-read.ts';
-import { dataText, enter, rollOf, shownValue } from '../hub/presence/members.ts';
+import { dataText, enter, rollOf, seen, shownValue } from '../hub/presence/members.ts';
 import type { MemberStore, Noting } from '../hub/presence/presence-ports.ts';
 import { settleAll } from '../hub/settle-all.ts';
 import { refuseBadName } from './parse-channel.ts';
@@ -27,6 +27,8 @@ export interface HeldReader {
   readonly channels: readonly string[];
   /** Notes that it is there until the request ends, and for the time in which it comes back. @param endsAt milliseconds since 1970 */
   readonly enter: (endsAt: number) => Promise<void>;
+  /** Moves its time on where it is already, and enters nothing. @param endsAt milliseconds since 1970 */
+  readonly extend: (endsAt: number) => Promise<void>;
 }
 
 /** A request to hold. */
@@ -55,24 +57,32 @@ export async function heldReader(
   const isKnown = reader !== undefined || caller.principal !== undefined;
   if (data !== undefined && !isKnown)
     throw new Refusal('bad_request', 'presence needs reader, an id that you choose, or a token with a sub');
-  if (!presence || channels.length === 0 || !isKnown) return { channels: [], enter: async () => {} };
+  if (!presence || channels.length === 0 || !isKnown)
+    return { channels: [], enter: async () => {}, extend: async () => {} };
   const { principal, allowedUntil = Number.POSITIVE_INFINITY } = caller;
   const id = await idOf(principal, reader);
+  const untilOf = (endsAt: number): number => Math.min(endsAt + PRESENCE_RETURN_MS, allowedUntil);
   return {
     channels,
+    async extend(endsAt) {
+      await settleAll(channels.map((channel) => seen(presence, channel, id, untilOf(endsAt))));
+    },
     async enter(endsAt) {
-      const until = Math.min(endsAt + PRESENCE_RETURN_MS, allowedUntil);
+      const until = untilOf(endsAt);
       const member = { id, principal, transport, data, until, keptUntil: until };
       await settleAll(channels.map((channel) => enter(presence, channel, member)));
     },
   };
 }
 
-/** A reader that enters its channels once during its request. */
+/**
+ * A reader that enters its channels once during its request. Only a request that waits enters: its place in the quota bounds how many
+ * readers one caller can make up. A request that is answered at once keeps a reader where it is.
+ */
 export interface EnteredOnce {
   /** Returns a wake whose first wait notes the reader at the same time. A request that is refused before it waits enters nothing. */
   readonly during: (wake: Wake) => Wake;
-  /** Ends when the reader is noted, also if the request did not wait. @throws Refusal unavailable */
+  /** Ends when the reader is noted. @throws Refusal unavailable */
   readonly isEntered: () => Promise<void>;
 }
 
@@ -92,7 +102,7 @@ export function enteredOnce(reader: HeldReader, endsAt: number): EnteredOnce {
         return await wake.wait(seen, ms, signal);
       },
     }),
-    isEntered: begin,
+    isEntered: () => entering ?? reader.extend(endsAt),
   };
 }
 

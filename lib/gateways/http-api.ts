@@ -37,7 +37,7 @@ const TICKETS_PATH = '/tickets';
 /** The list of channels. It may cost a whole page of the table, so it shares the rate of rare requests. */
 const LIST_PATH = '/channels';
 
-/** Who is in a channel, on a hub with presence. It reads all members, so it shares the rate of rare requests, too. */
+/** The members of a channel, on a hub with presence. The request reads all members, so it shares the rate of rare requests, too. */
 const PRESENCE_PATH = '/presence/{channel+}';
 
 const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];

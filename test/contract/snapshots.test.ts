@@ -11,8 +11,8 @@ const head = (version: number, more: Partial<SnapshotHead> = {}): SnapshotHead =
   version,
   end: { entry: 7, index: 0 },
   runs: [
-    { chunks: ['a', 'b'], bytes: 300_000 },
-    { chunks: ['c'], bytes: 10 },
+    { chunks: ['a', 'b'], bytes: 300_000, keys: 900 },
+    { chunks: ['c'], bytes: 10, keys: 1 },
   ],
   ...more,
 });

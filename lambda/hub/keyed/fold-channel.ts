@@ -7,7 +7,7 @@
  * @module
  */
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
-import { isSame } from '../../../protocol/offset.ts';
+import { isBefore } from '../../../protocol/offset.ts';
 import { type Channel, isAlive } from '../log/channel.ts';
 import type { Log } from '../log/log-ports.ts';
 import { settleAll } from '../settle-all.ts';
@@ -31,8 +31,9 @@ const CHUNK_BYTES = 300 * 1024;
 const ROW_BYTES = 48;
 
 /**
- * A run is merged with the run before it unless that is at least twice as large. So the sizes of runs grow at least as powers of two:
- * there are few of them, and together they have at most about twice the bytes of the newest messages.
+ * A run is merged with the run before it unless that has at least twice its bytes and twice its keys. So the sizes of runs grow at least
+ * as powers of two: there are few of them, and together they have at most about twice the bytes of the newest messages. Removals are
+ * small, but each ends a message: the keys count, so that a channel whose keys were removed does not keep them.
  */
 const SIZE_RATIO = 2;
 
@@ -81,7 +82,8 @@ async function foldStep(log: Log, channel: Channel): Promise<FoldedRange | 'lost
   const fold: Fold = new Map();
   const keyOf = keyOfMessages(streamKey);
   const range = await foldWhatIsKept(log, channel, { from: head?.end ?? 'beginning', keyOf }, fold);
-  if (head ? isSame(head.end, range.end) : range.count === 0) return range;
+  // A head never goes backwards, also if the log after it was read from elsewhere.
+  if (head ? !isBefore(head.end, range.end) : range.count === 0) return range;
   const merged = await mergedRuns(log, streamId, head, fold);
   if (!merged) return 'lost';
   const run = await writeRun(log, channel, merged.messages);
@@ -126,10 +128,12 @@ async function mergedRuns(
 ): Promise<Merged | undefined> {
   const runs = head?.runs ?? [];
   let bytes = [...fold.values()].reduce((sum, message) => sum + sizeOf(message), 0);
+  let keys = fold.size;
   let first = runs.length;
   for (const run of runs.toReversed()) {
-    if (run.bytes >= SIZE_RATIO * bytes) break;
+    if (run.bytes >= SIZE_RATIO * bytes && run.keys >= SIZE_RATIO * keys) break;
     bytes += run.bytes;
+    keys += run.keys;
     first -= 1;
   }
   const older = await loadRuns(snapshots, streamId, runs.slice(first));
@@ -171,7 +175,7 @@ async function writeRun(log: Log, channel: Channel, messages: readonly KeyedMess
       log.snapshots.putChunk(channel.streamId, { id, at }, some.map(stored), keptUntil(channel)),
     ),
   );
-  return { chunks: chunks.map(({ id }) => id), bytes };
+  return { chunks: chunks.map(({ id }) => id), bytes, keys: messages.length };
 }
 
 const stored = ({ at, time, key, isDelete, text }: KeyedMessage) => ({

@@ -48,7 +48,7 @@ export interface RangeRequest {
 }
 
 /**
- * Folds a part of the log onto `fold`. It ends earlier at a gap, and after sixteen pages.
+ * Folds a part of the log onto `fold`. It ends earlier at a gap, after sixteen pages, and where the channel ended when it was read.
  * @throws Refusal as `read`
  */
 export async function foldRange(
@@ -72,8 +72,17 @@ export async function foldRange(
     const isBeyond = until !== undefined && !isBefore(next, until);
     const end = isBeyond && isBefore(until, next) ? until : next;
     const isCut = isBeyond && end !== next;
-    if (isBeyond || upToDate || isGap || pages === MOST_PAGES)
-      return { from: first, end, count, upToDate: upToDate && !isCut, isGap, closed: closed && !isCut };
+    // The page has publishes that came after the channel was read. The caller goes on with the channel as it is then.
+    const isPast = next.entry > channel.next;
+    if (isBeyond || upToDate || isGap || isPast || pages === MOST_PAGES)
+      return {
+        from: first,
+        end,
+        count,
+        upToDate: upToDate && !isCut && !isPast,
+        isGap,
+        closed: closed && !isCut,
+      };
     start = next;
   }
 }

@@ -13,6 +13,8 @@ export interface SnapshotRun {
   readonly chunks: readonly string[];
   /** Bytes of its messages and keys. */
   readonly bytes: number;
+  /** The number of its keys, removed ones included. */
+  readonly keys: number;
 }
 
 /** What readers need to find a snapshot. */

@@ -99,7 +99,7 @@ export function dataText(data: unknown): string | undefined {
   return new TextEncoder().encode(text).byteLength <= MAX_PRESENCE_DATA_BYTES ? text : undefined;
 }
 
-/** Who is in a channel. */
+/** The members of a channel. */
 export interface Roll {
   /** How many they are. */
   readonly count: number;

@@ -16,12 +16,14 @@ import type { PresenceCopy } from './presence-ports.ts';
 export const presenceCopy = (log: Publishing): PresenceCopy => ({
   async shown(channel) {
     const shown = new Map<string, string>();
-    const presence = await find(log, presenceChannel(channel));
     for (let from: From = 'latest'; ; ) {
+      const presence = await find(log, presenceChannel(channel));
       const page = await readAll(log, presence, from);
       for (const message of page.messages) {
-        const { key, value } = fieldsOf(JSON.parse(String(message)));
-        shown.set(String(key), JSON.stringify(value));
+        const { key, value, headers } = fieldsOf(JSON.parse(String(message)));
+        // After the newest messages the log follows, which has removals.
+        if (fieldsOf(headers).operation === 'delete') shown.delete(String(key));
+        else shown.set(String(key), JSON.stringify(value));
       }
       if (page.upToDate) return shown;
       // A publish beyond the gap may have been acknowledged: without it the comparison would repeat what the readers know.

@@ -1,7 +1,7 @@
 /**
  * The ports of presence (PROTOCOL.md §14): who is in a channel, and what its readers were told.
  *
- * The rows of the members are the truth. Each is valid until a time, and whoever holds the connection moves that time on. The presence
+ * The rows of the members are the truth. Each is valid until a time, and the process that holds the connection moves that time on. The presence
  * channel is a copy, which only the settler of a channel writes (settle.ts). So a write of these stores that is carried out twice, or
  * late, does no harm that outlives the next look. All times are in milliseconds since 1970.
  * @module

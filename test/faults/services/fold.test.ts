@@ -71,3 +71,17 @@ test('publishers die while channels are folded: nothing is lost, and a snapshot 
   expect((await hub.request(`/channels/${channel}`, { method: 'PUT', headers })).status).toBe(201);
   expect(await latest(channel)).toEqual([]);
 }, 300_000);
+
+test('a fold that fails is in the log of its function', async () => {
+  const channel = newChannel('keyed');
+  const headers = { 'Content-Type': 'application/json', 'Stream-Key': '/k' };
+  expect((await hub.request(`/channels/${channel}`, { method: 'PUT', headers })).status).toBe(201);
+  await inject(running.stack.control, {
+    function: 'Fold',
+    at: 'before',
+    action: 'dynamodb:GetItem',
+    effect: { status: 400, type: 'com.amazon.coral.service#AccessDeniedException', message: 'x' },
+  });
+  await hub.publish(channel, value('first', 0));
+  await expect.poll(() => hasUsed('logs:PutLogEvents'), FOLDED).toBe(true);
+}, 300_000);

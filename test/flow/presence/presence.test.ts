@@ -37,7 +37,7 @@ async function rollOf(channel: string, query = ''): Promise<{ count: number; mem
   return { count, members };
 }
 
-/** Who is there, as the presence channel says: the fold of its messages. */
+/** Returns the members as the presence channel says: the fold of its messages. */
 async function shown(channel: string): Promise<Record<string, Omit<Member, 'key'>>> {
   const { messages } = await hub.readAll(`tidings/presence/${channel}`);
   const known: Record<string, Omit<Member, 'key'>> = {};

@@ -111,7 +111,7 @@ export interface PresenceWorld extends Lateness {
   readonly leave: (channel: string, id: string) => Promise<void>;
   /** What the readers of the presence channel know: id → value. */
   readonly shown: (channel: string) => Promise<Record<string, string>>;
-  /** Who is in the channel by the rows: id → value. */
+  /** Returns the members of the channel by the rows: id → value. */
   readonly present: (channel: string) => Promise<Record<string, string>>;
   /** The operations that were published, in order: `insert a`. */
   readonly published: (channel: string) => Promise<readonly string[]>;

@@ -114,7 +114,11 @@ function headOf(item: Item): SnapshotHead {
 
 function runOf(value: unknown): SnapshotRun {
   const run = fieldsOf(value);
-  return { chunks: listOf(run, 'chunks', String), bytes: numberOf(run, 'bytes') };
+  return {
+    chunks: listOf(run, 'chunks', String),
+    bytes: numberOf(run, 'bytes'),
+    keys: numberOf(run, 'keys'),
+  };
 }
 
 /** A row of a chunk: slot, index, time, key, and the text; null for a removal. */
