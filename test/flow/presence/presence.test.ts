@@ -191,8 +191,11 @@ describe('a reader over HTTP', () => {
   test('without an id of its own is known by the sub of its token, and otherwise not counted', async () => {
     const channel = newPlace();
     const poll = `/channels/${channel}?offset=now&live=long-poll`;
-    const brief = { headers: { Prefer: 'wait=0' } };
+    const brief = { headers: { Prefer: 'wait=1' } };
     const [alice, nobody] = [await bearing(reader, 'alice'), await bearing(reader)];
+    // A poll that does not wait makes no member: its caller could make up as many as it likes.
+    expect((await alice.request(poll, { headers: { Prefer: 'wait=0' } })).status).toBe(204);
+    expect((await rollOf(channel)).members).toEqual([]);
     expect((await alice.request(poll, brief)).status).toBe(204);
     expect((await alice.request(`${poll}&cursor=1`, brief)).status).toBe(204);
     expect((await nobody.request(poll, brief)).status).toBe(204);
