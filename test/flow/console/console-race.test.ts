@@ -103,6 +103,8 @@ test.runIf(isHubLocal)(
     await expect.poll(async () => Number(await storedIn(page))).toBeGreaterThan(60);
     await examineEverywhere(page, 'race');
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    // The page shows its numbers with a delay. With this button they are those after the last publish.
+    await page.getByRole('button', { name: 'Start the stream' }).waitFor();
     await expect
       .poll(async () => await page.locator('.sent').innerText())
       .toMatch(/^(\d+) published, \1 stored$/);
