@@ -4,6 +4,7 @@
  */
 import { useState } from 'preact/hooks';
 import type { Session } from '../session.ts';
+import { TextField } from '../text-field.tsx';
 import { createEndpoint } from './webhook-calls.ts';
 
 interface Props {
@@ -43,15 +44,12 @@ export function NewEndpoint({ session, onProblem, onMade }: Props) {
         value={url}
         onInput={({ currentTarget }) => setUrl(currentTarget.value)}
       />
-      <label for="endpoint-channels">Channels or patterns</label>
-      <input
+      <TextField
         id="endpoint-channels"
-        type="text"
-        required
-        spellcheck={false}
-        placeholder="orders/* chat/room1"
+        label="Channels or patterns"
+        example="orders/* chat/room1"
         value={channels}
-        onInput={({ currentTarget }) => setChannels(currentTarget.value)}
+        onInput={setChannels}
       />
       <button type="submit">Add the endpoint</button>
       {secret !== '' && <Secret secret={secret} />}

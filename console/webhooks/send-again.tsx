@@ -3,6 +3,7 @@
  * @module
  */
 import { useState } from 'preact/hooks';
+import { TextField } from '../text-field.tsx';
 import { recover, replay, type ShownEndpoint } from './webhook-calls.ts';
 
 /** Runs a request, and says what it did. */
@@ -38,23 +39,8 @@ export function SendAgain({
           );
         }}
       >
-        <label for="replay-channel">Replay the channel</label>
-        <input
-          id="replay-channel"
-          type="text"
-          required
-          spellcheck={false}
-          value={channel}
-          onInput={({ currentTarget }) => setChannel(currentTarget.value)}
-        />
-        <label for="replay-offset">from the offset</label>
-        <input
-          id="replay-offset"
-          type="text"
-          required
-          value={offset}
-          onInput={({ currentTarget }) => setOffset(currentTarget.value)}
-        />
+        <TextField id="replay-channel" label="Replay the channel" value={channel} onInput={setChannel} />
+        <TextField id="replay-offset" label="from the offset" value={offset} onInput={setOffset} />
         <button type="submit">Replay</button>
       </form>
       <form

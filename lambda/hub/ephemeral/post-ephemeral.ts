@@ -18,7 +18,7 @@ import {
 } from '../push/push-ports.ts';
 import { forget } from '../push/subscribe.ts';
 import { settleAll } from '../settle-all.ts';
-import { connectionOf, holdsStreams } from '../waiting-names.ts';
+import { allWaiting, connectionOf, holdsStreams } from '../waiting-names.ts';
 import type { OutgoingEphemeral } from './publish-ephemeral.ts';
 
 /** The messages of one publish, as the queue has delivered them. */
@@ -233,12 +233,12 @@ async function membersOf(
 async function postToWaiting(
   { waits, poster, clock }: EphemeralPush,
   channel: string,
-  { names, hasOthers }: Waiting,
+  waiting: Waiting,
   frames: readonly Packed[],
 ): Promise<void> {
-  const others = hasOthers ? await waits.others(channel, clock()) : [];
+  const names = await allWaiting(waits, channel, waiting, clock());
   await settleAll(
-    [...new Set([...names, ...others])].filter(holdsStreams).map(async (name) => {
+    names.filter(holdsStreams).map(async (name) => {
       for (const { batch, by } of frames) {
         const text = ephemeralText(channel, channel, batch);
         if ((await poster.post(connectionOf(name), text, by, ATTEMPTS)) === 'gone')

@@ -7,7 +7,7 @@ import type { Position } from '../../../protocol/offset.ts';
 import { newsText } from '../hold/news.ts';
 import type { HintedEntry } from '../log/entry.ts';
 import { settleAll } from '../settle-all.ts';
-import { connectionOf } from '../waiting-names.ts';
+import { allWaiting, connectionOf } from '../waiting-names.ts';
 import type { HintLookup, Job, Push, Waiting } from './push-ports.ts';
 import { pushShard } from './push-shard.ts';
 
@@ -69,15 +69,14 @@ export async function onJob(push: Push, { isGuard = false, ...shard }: Job, unti
 async function wakeWaiting(
   push: Push,
   { channel, offset, isClosing, entry }: Hint,
-  { names, hasOthers }: Waiting,
+  waiting: Waiting,
 ): Promise<void> {
-  const others = hasOthers ? await push.waits.others(channel, push.log.clock()) : [];
-  const waiting = new Set([...names, ...others]);
-  if (waiting.size === 0) return;
+  const names = await allWaiting(push.waits, channel, waiting, push.log.clock());
+  if (names.length === 0) return;
   const isLast = entry?.slot === offset.entry - 1 && offset.index === 0;
   const news = newsText({ channel, next: offset.entry, isClosing, entry: isLast ? entry : undefined });
   await settleAll(
-    [...waiting].map(async (name) => {
+    names.map(async (name) => {
       if ((await push.poster.post(connectionOf(name), news)) === 'gone')
         await push.waits.remove(channel, name);
     }),

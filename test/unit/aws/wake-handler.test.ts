@@ -2,8 +2,7 @@
  * The edge of deliver: what becomes of the messages that wake it, and what travels through the queues of webhooks.
  * @module
  */
-import { createServer, type Server } from 'node:http';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { taskItem } from '../../../lambda/aws/dynamodb/deliveries-table.ts';
 import { wakeHandler } from '../../../lambda/aws/queues/wake-handler.ts';
 import {
@@ -16,37 +15,17 @@ import {
 import type { RangeTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { WakeMessage, WakeOutcome } from '../../../lambda/webhook/delivery/ownership.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
+import { loopback } from '../../support/network/aws-loopback.ts';
 
 const HOUR = 3_600_000;
 const context = { getRemainingTimeInMillis: () => 60_000 };
 
-/** What SQS answers. */
-let answer = '{}';
+const { url, requests, answer } = loopback();
 /** What SQS was asked. */
-const hidden: Readonly<Record<string, unknown>>[] = [];
-let queue: Server;
-beforeAll(async () => {
-  queue = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      hidden.push(fieldsOf(JSON.parse(Buffer.concat(chunks).toString('utf8'))));
-      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(answer);
-    });
-  });
-  await new Promise<void>((resolve) => queue.listen(0, '127.0.0.1', resolve));
-  const address = queue.address();
-  if (typeof address !== 'object' || address === null) throw new Error('the queue has no port');
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL: `http://127.0.0.1:${address.port}`,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-  });
-});
-afterAll(() => new Promise<void>((resolve) => queue.close(() => resolve())));
+const hidden = (): Readonly<Record<string, unknown>>[] =>
+  requests.map(({ body }) => fieldsOf(JSON.parse(body)));
 beforeEach(() => {
-  hidden.length = 0;
+  requests.length = 0;
 });
 
 interface Sent {
@@ -69,7 +48,7 @@ async function run(
   const renewed: [string, number, string | undefined][] = [];
   const logged: unknown[] = [];
   const handler = wakeHandler({
-    queueUrl: `${process.env.AWS_ENDPOINT_URL}/queue/deliveries`,
+    queueUrl: `${url()}/queue/deliveries`,
     lastMs: 25_000,
     serve,
     renew: async (...wake) => void renewed.push(wake),
@@ -87,9 +66,9 @@ describe('a wake', () => {
         endpoint === 'ep_1' ? { kind: 'done' } : { kind: 'later', at: Date.now() + HOUR },
     );
     expect(kept).toEqual(['m2']);
-    expect(hidden).toMatchObject([{ ReceiptHandle: 'handle-m2' }]);
-    expect(Number(hidden[0]?.VisibilityTimeout)).toBeGreaterThan(3_590);
-    expect(Number(hidden[0]?.VisibilityTimeout)).toBeLessThanOrEqual(3_600);
+    expect(hidden()).toMatchObject([{ ReceiptHandle: 'handle-m2' }]);
+    expect(Number(hidden()[0]?.VisibilityTimeout)).toBeGreaterThan(3_590);
+    expect(Number(hidden()[0]?.VisibilityTimeout)).toBeLessThanOrEqual(3_600);
   });
 
   test.each([
@@ -97,7 +76,7 @@ describe('a wake', () => {
     [100 * HOUR, 12 * 3_600 - 120],
   ])('that is due in %i ms is hidden for as long as SQS takes', async (ms, seconds) => {
     await run([recordOf('m1', wakeOf('ep_1'))], async () => ({ kind: 'later', at: Date.now() + ms }));
-    expect(hidden).toMatchObject([{ VisibilityTimeout: seconds }]);
+    expect(hidden()).toMatchObject([{ VisibilityTimeout: seconds }]);
   });
 
   test.each([
@@ -120,7 +99,7 @@ describe('a wake', () => {
       at: Date.now(),
       id: 'm1',
     }));
-    expect([kept, renewed.map(([endpoint, , id]) => [endpoint, id]), hidden]).toEqual([
+    expect([kept, renewed.map(([endpoint, , id]) => [endpoint, id]), hidden()]).toEqual([
       [],
       [['ep_1', 'm1']],
       [],
@@ -144,7 +123,7 @@ describe('a wake', () => {
       if (endpoint === 'ep_1') throw new Error('defect');
       return { kind: 'done' };
     });
-    expect([kept, logged.length, hidden]).toEqual([['m0', 'm1', 'm2', 'm3'], 4, []]);
+    expect([kept, logged.length, hidden()]).toEqual([['m0', 'm1', 'm2', 'm3'], 4, []]);
   });
 });
 
@@ -174,11 +153,11 @@ const RANGE: RangeTask = {
 };
 
 test('wakes of the same moment share a call of SQS, and all of a call that was not accepted whole are sent again', async () => {
-  const wake = wakesBySqs(`${process.env.AWS_ENDPOINT_URL}/queue/deliveries`);
+  const wake = wakesBySqs(`${url()}/queue/deliveries`);
   const all = Array.from({ length: 12 }, (_, nth) => wake(`ep_${nth}`, nth === 0 ? [RANGE] : []));
   await Promise.all(all);
   // The calls may arrive in any order.
-  const calls = hidden.map(({ Entries }) => (Array.isArray(Entries) ? Entries.map(fieldsOf) : []));
+  const calls = hidden().map(({ Entries }) => (Array.isArray(Entries) ? Entries.map(fieldsOf) : []));
   expect(calls.map(({ length }) => length).toSorted()).toEqual([10, 2]);
   const sent = calls
     .flat()
@@ -188,15 +167,15 @@ test('wakes of the same moment share a call of SQS, and all of a call that was n
     ]);
   const wanted = all.map((_, nth) => [`ep_${nth}`, `ep_${nth}`]);
   expect(sent.toSorted()).toEqual(wanted.toSorted());
-  answer = '{"Failed":[{"Id":"1","Code":"x","SenderFault":false}]}';
+  answer((response) => response.end('{"Failed":[{"Id":"1","Code":"x","SenderFault":false}]}'));
   const refused = await Promise.allSettled([wake('ep_1'), wake('ep_2')]);
-  answer = '{}';
+  answer((response) => response.end('{}'));
   expect(refused).toMatchObject([
     { status: 'rejected', reason: { code: 'unavailable' } },
     { status: 'rejected', reason: { code: 'unavailable' } },
   ]);
   await wake('ep_1');
-  expect(hidden).toHaveLength(4);
+  expect(hidden()).toHaveLength(4);
 });
 
 describe('what the queues carry', () => {
