@@ -142,12 +142,9 @@ test('a hundred more sockets get everything too; for streams they are calculated
   expect(await trackOf(page, 'Long polling').locator('.clients').first().innerText()).toBe(
     '1 client, and 100 calculated',
   );
-  // Each socket is one request. All have subscribed when all get a message.
-  await expect
-    .poll(async () => Number(await figure(page, 'WebSocket', 'Requests')))
-    .toBeGreaterThanOrEqual(101);
+  // Each socket begins at the same offset, so it gets the message also if it connects later: on a busy machine after some backoffs.
   await page.getByRole('button', { name: 'Publish one' }).click();
-  await expect.poll(async () => await figure(page, 'WebSocket', 'Arrived')).toBe('101');
+  await expect.poll(async () => await figure(page, 'WebSocket', 'Arrived'), { timeout: 120_000 }).toBe('101');
   expect([await figure(page, 'WebSocket', 'Lost'), await figure(page, 'WebSocket', 'Doubled')]).toEqual([
     '0',
     '0',

@@ -19,15 +19,20 @@ export async function token(capability: Capability, ttlSeconds = 600, sub?: stri
   return await mint({ ...inject('hub'), capability, ttlSeconds, sub });
 }
 
-/** A caller with the capability; with undefined, one without a token. Its token is minted when it sends its first request. */
+/**
+ * A caller of the hub that all files of test/flow share; with an undefined capability, one without a token. Its token is minted when
+ * it sends its first request. It publishes again while the hub is busy with the tests beside: a message that was not stored
+ * would be waited for in vain.
+ */
 export function callerWith(capability: Capability | undefined): Caller {
   const headersOf = async (): Promise<Readonly<Record<string, string>>> =>
     capability === undefined ? {} : { Authorization: `Bearer ${await token(capability)}` };
   let headers: ReturnType<typeof headersOf> | undefined;
-  return callerBy(async () => {
+  const caller = callerBy(async () => {
     headers ??= headersOf();
     return { url: inject('hub').url, headers: await headers };
   });
+  return { ...caller, publish: (...args) => throughBusy(() => caller.publish(...args)) };
 }
 
 /** How long to leave a gateway alone that says 429, in milliseconds. */
