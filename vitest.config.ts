@@ -20,15 +20,16 @@ export default defineConfig({
       // Without isolation, because every file would load the same modules in a process of its own: a quarter of the processor time
       // of the unit tests, and more of the others. Most tests take milliseconds: the limits are for machines with other work.
       project('unit', { testTimeout: 120_000, hookTimeout: 60_000, isolate: false, ...quick }),
-      project('contract', { testTimeout: 90_000, hookTimeout: 60_000, ...quick }),
+      project('contract', { testTimeout: 90_000, hookTimeout: 60_000, isolate: false, ...quick }),
       project('infra', { testTimeout: 120_000, hookTimeout: 120_000, isolate: false }),
       project('local', { testTimeout: 180_000, hookTimeout: 60_000, isolate: false, ...quick }),
-      project('faults', { testTimeout: 180_000, hookTimeout: 120_000, ...patient }),
+      project('faults', { testTimeout: 180_000, hookTimeout: 120_000, isolate: false, ...patient }),
       // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
       project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false, ...patient }),
       project('flow', {
         testTimeout: 180_000,
         hookTimeout: 60_000,
+        isolate: false,
         globalSetup: 'test/flow/setup.ts',
         ...patient,
       }),

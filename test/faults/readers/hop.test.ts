@@ -8,7 +8,7 @@ import { hop } from '../../../bench/hop.ts';
 import { chaosMode } from '../../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
 import { seededRandom } from '../../support/domain/random.ts';
-import { isThorough } from '../../support/thorough.ts';
+import { share } from '../../support/thorough.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
 import { newChannel } from '../../support/wire/wire.ts';
 
@@ -34,7 +34,7 @@ test.each(['beginning', 'last', 'latest'] as const)(
       token: running.token,
       channel: newChannel(),
       clients: 12,
-      messages: isThorough ? 400 : 200,
+      messages: share(1_000),
       pauseMs: 30,
       start,
       random: seededRandom(SEED),

@@ -8,11 +8,12 @@
 import { expect, test } from 'vitest';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
 import { seededRandom } from '../../support/domain/random.ts';
+import { share } from '../../support/thorough.ts';
 import { AGAIN_MS } from '../../support/webhooks/webhook-queues.ts';
 import { type WebhookWorld, webhookWorld } from '../../support/webhooks/webhook-world.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
-const DAYS = Number(process.env.FUZZ_DAYS ?? 150);
+const DAYS = Number(process.env.FUZZ_DAYS ?? share(500));
 const HOUR = 3_600_000;
 /** A wake whose process died is hidden for a minute. The rest is the attempt that the death interrupted, and its next attempt. */
 const RECOVERED_MS = 90_000;

@@ -11,8 +11,10 @@ import { never } from '../../../support/domain/hold-world.ts';
 import { CHANNEL, publish, requestOf, values } from '../../../support/domain/json-log.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 import { poll, type WakeWorld, wakeWorld } from '../../../support/domain/wake-world.ts';
+import { share } from '../../../support/thorough.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+const SCHEDULES = share(3_000);
 
 /** Returns how long after its publish a message is answered, in milliseconds. */
 async function latency(w: WakeWorld, publishAt: number): Promise<number> {
@@ -113,9 +115,9 @@ describe('a held read', () => {
   });
 });
 
-test('in a thousand schedules of publishes, lost announcements and sockets that come and go, nothing is lost or doubled', async () => {
+test(`in ${SCHEDULES} schedules of publishes, lost announcements and sockets that come and go, nothing is lost or doubled`, async () => {
   const random = seededRandom(SEED);
-  for (let at = 0; at < 1_000; at++) {
+  for (let at = 0; at < SCHEDULES; at++) {
     const w = wakeWorld();
     w.delay = () => (random() < 0.3 ? undefined : Math.floor(random() * 200));
     w.log.hook = () => w.time.sleep(Math.floor(random() * 20), never);
