@@ -6,23 +6,25 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Hub } from '../../client/connect.ts';
 import { asTidingsError, type TidingsError } from '../../client/errors.ts';
 import { connect } from '../../client/index.ts';
-import { ForeignName, ForeignText } from '../foreign-text.tsx';
+import { ForeignName } from '../foreign-text.tsx';
 import { WAYS } from '../race/ways.ts';
 import { hubUrls, type PageProps, request } from '../session.ts';
-import {
-  type ChannelState,
-  type FollowedChannel,
-  followChannel,
-  type MessageGroup,
-} from './followed-channel.ts';
+import { type ChannelFacts, describeChannel } from './channel-facts.ts';
+import { type ChannelState, type FollowedChannel, followChannel } from './followed-channel.ts';
+import { Members } from './members.tsx';
+import { Messages } from './messages.tsx';
+import { NewestValues } from './newest-values.tsx';
 import { PublishForm } from './publish-form.tsx';
 
 interface Props extends PageProps {
   readonly channel: string;
-  /** Undefined if the channel is not in the list. */
-  readonly contentType: string | undefined;
   readonly onDeleted: () => void;
 }
+
+/** What the page can show of a channel. Only keyed channels have values. */
+const VIEWS = { messages: 'Messages', values: 'Newest of each key', members: 'Who is here' } as const;
+type View = keyof typeof VIEWS;
+const VIEW_NAMES: readonly View[] = ['messages', 'values', 'members'];
 
 const ENDED: Readonly<Partial<Record<TidingsError['code'], string>>> = {
   offset_gone:
@@ -32,12 +34,14 @@ const ENDED: Readonly<Partial<Record<TidingsError['code'], string>>> = {
 };
 
 /** The channel. */
-export function ChannelView({ channel, contentType, session, onUnauthorized, onDeleted }: Props) {
+export function ChannelView({ channel, session, onUnauthorized, onDeleted }: Props) {
   const [hub, setHub] = useState<Hub>();
   const [followed, setFollowed] = useState<FollowedChannel>();
   const [state, setState] = useState<ChannelState>();
   const [attempt, setAttempt] = useState(0);
   const [problem, setProblem] = useState('');
+  const [facts, setFacts] = useState<ChannelFacts>();
+  const [view, setView] = useState<View>('messages');
 
   useEffect(() => {
     const client = connect({ ...hubUrls(), token: session.token });
@@ -66,6 +70,12 @@ export function ChannelView({ channel, contentType, session, onUnauthorized, onD
     }
   }
 
+  const isThere = (state?.groups.length ?? 0) > 0;
+  useEffect(() => {
+    // A token may publish without the right to read: then nothing is known of the channel, and its messages are refused.
+    describeChannel(session.token, channel).then(setFacts, () => setFacts(undefined));
+  }, [session, channel, attempt, isThere]);
+
   const error = state?.error;
   useEffect(() => {
     if (error?.code === 'unauthorized') onUnauthorized();
@@ -80,6 +90,7 @@ export function ChannelView({ channel, contentType, session, onUnauthorized, onD
         <p class="state" data-state={error ? 'refused' : state?.connection.state}>
           {connectionOf(state)}
         </p>
+        {facts && <span class="about">{kindOf(facts)}</span>}
         <div class="actions">
           <button type="button" onClick={() => void remove()}>
             Delete
@@ -101,17 +112,52 @@ export function ChannelView({ channel, contentType, session, onUnauthorized, onD
       )}
       <PublishForm
         channel={channel}
-        contentType={contentType}
+        facts={facts}
         hub={hub}
         session={session}
         isEnded={state?.isEnded ?? false}
         onProblem={report}
         onDone={() => setProblem('')}
       />
-      <Messages state={state} onOlder={() => void followed?.readOlder().catch(report)} />
+      <ViewMenu view={view} isKeyed={facts?.streamKey !== undefined} onSelect={setView} />
+      {view === 'messages' && (
+        <Messages state={state} onOlder={() => void followed?.readOlder().catch(report)} />
+      )}
+      {view === 'values' && hub && facts?.streamKey && (
+        <NewestValues hub={hub} channel={channel} streamKey={facts.streamKey} onProblem={report} />
+      )}
+      {view === 'members' && hub && (
+        <Members hub={hub} channel={channel} token={session.token} onProblem={report} />
+      )}
     </section>
   );
 }
+
+interface ViewMenuProps {
+  readonly view: View;
+  readonly isKeyed: boolean;
+  readonly onSelect: (view: View) => void;
+}
+
+const ViewMenu = ({ view, isKeyed, onSelect }: ViewMenuProps) => (
+  <fieldset class="views">
+    <legend class="hidden">What is shown of the channel</legend>
+    {VIEW_NAMES.filter((name) => name !== 'values' || isKeyed).map((name) => (
+      <button key={name} type="button" aria-pressed={name === view} onClick={() => onSelect(name)}>
+        {VIEWS[name]}
+      </button>
+    ))}
+  </fieldset>
+);
+
+/** What is special about a channel. Most channels hold JSON, have no key, and stay. */
+const kindOf = ({ contentType, streamKey, ttlSeconds, expiresAt }: ChannelFacts): string =>
+  [
+    ...(contentType.startsWith('application/json') ? [] : [contentType]),
+    ...(streamKey === undefined ? [] : [`keyed by ${streamKey}`]),
+    ...(ttlSeconds === undefined ? [] : [`ends after ${ttlSeconds} s without use`]),
+    ...(expiresAt === undefined ? [] : [`ends at ${new Date(expiresAt).toLocaleString('en-GB')}`]),
+  ].join(', ');
 
 function connectionOf(state: ChannelState | undefined): string {
   if (state === undefined) return 'Connecting';
@@ -122,45 +168,4 @@ function connectionOf(state: ChannelState | undefined): string {
   return { connecting: 'Connecting', reconnecting: 'Reconnecting', offline: 'The hub does not answer' }[
     connection.state
   ];
-}
-
-function Messages({ state, onOlder }: { state: ChannelState | undefined; onOlder: () => void }) {
-  const groups = state?.groups ?? [];
-  return (
-    <>
-      {groups.length === 0 ? (
-        <p class="hint">No message yet. What is published appears here at once.</p>
-      ) : (
-        <ol class="messages" reversed>
-          {groups.toReversed().map((group) => (
-            <Group key={group.key} group={group} />
-          ))}
-        </ol>
-      )}
-      {state?.isBeginning ? (
-        <p class="hint">This is the beginning of what is kept.</p>
-      ) : (
-        <button type="button" class="more" onClick={onOlder}>
-          Older messages
-        </button>
-      )}
-    </>
-  );
-}
-
-/** Messages that came together, the newest first, with the offset after them. */
-function Group({ group: { messages, next, at } }: { group: MessageGroup }) {
-  return (
-    <li>
-      <p class="about">
-        <span title="the offset after these messages">{next}</span>
-        <span>{at === undefined ? 'from the history' : at.toLocaleTimeString('en-GB')}</span>
-      </p>
-      <div class="texts">
-        {messages.toReversed().map((text, index) => (
-          <ForeignText key={index} text={text} />
-        ))}
-      </div>
-    </li>
-  );
 }

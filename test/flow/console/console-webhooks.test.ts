@@ -4,7 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { complaintsOf, examineEverywhere, openBrowser, openWindow } from '../../support/console/browser.ts';
+import { complaintsOf, examineEverywhere, openBrowser, openSignedIn } from '../../support/console/browser.ts';
 import { isHubLocal } from '../../support/webhooks/webhook-calls.ts';
 import { dataOf, type Receiver, startReceiver, verify } from '../../support/wire/receiver.ts';
 import { callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
@@ -21,10 +21,7 @@ afterAll(async () => {
 });
 
 async function openWebhooks(secret: string): Promise<Page> {
-  const page = await openWindow(browser);
-  await page.goto(`${inject('hub').url}/console#webhooks`);
-  await page.getByLabel('Token').fill(secret);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  const page = await openSignedIn(browser, 'webhooks', secret);
   page.on('dialog', (dialog) => void dialog.accept());
   return page;
 }

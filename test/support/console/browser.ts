@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import chromium from '@sparticuz/chromium';
 import { type Browser, type Page, chromium as playwright } from 'playwright-core';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 
 /** Ignored by git. */
 const PICTURES = resolve('.tidings/pictures');
@@ -27,6 +27,15 @@ export const openBrowser = async (): Promise<Browser> =>
 /** Opens a window. Without a locale Chromium takes one from the machine that Intl does not know. */
 export const openWindow = async (browser: Browser): Promise<Page> =>
   await browser.newPage({ viewport: WIDE, locale: 'en-GB' });
+
+/** Opens a page of the console, and signs in with a token. @param name of the page, as in its address */
+export async function openSignedIn(browser: Browser, name: string, secret: string): Promise<Page> {
+  const page = await openWindow(browser);
+  await page.goto(`${inject('hub').url}/console#${name}`);
+  await page.getByLabel('Token').fill(secret);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  return page;
+}
 
 /** What the browser complains about: scripts that throw, and what the policy of the page forbids. */
 export function complaintsOf(page: Page): string[] {
