@@ -111,6 +111,8 @@ export interface Claims {
   readonly capability: Readonly<Record<string, unknown>> | undefined;
   /** The tenant, if the token is for one. */
   readonly tenant: string | undefined;
+  /** The stage of the hub. Undefined for a token of an identity provider. */
+  readonly stage: string | undefined;
 }
 
 /** Returns the claims of a token, without a check. */
@@ -118,12 +120,14 @@ export function claimsOf(token: string): Claims {
   try {
     const part = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
     const claims: unknown = JSON.parse(atob(part));
-    const { capability, tenant } = isRecord(claims) ? claims : {};
+    const { capability, tenant, aud } = isRecord(claims) ? claims : {};
+    const [, stage] = /^tidings:(.+)$/.exec(typeof aud === 'string' ? aud : '') ?? [];
     return {
+      stage,
       capability: isRecord(capability) ? capability : undefined,
       tenant: typeof tenant === 'string' ? tenant : undefined,
     };
   } catch {
-    return { capability: undefined, tenant: undefined };
+    return { capability: undefined, tenant: undefined, stage: undefined };
   }
 }
