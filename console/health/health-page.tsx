@@ -2,18 +2,16 @@
  * The health of a hub on this machine: what its metrics say, its AWS calls, and what that would cost.
  * @module
  */
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { asTidingsError } from '../../client/errors.ts';
 import { ForeignName } from '../foreign-text.tsx';
 import { age, count, duration } from '../format.ts';
+import { useLooking } from '../looking.ts';
 import { claimsOf, type PageProps } from '../session.ts';
 import { CallTable } from './call-table.tsx';
 import { CostCard } from './cost-card.tsx';
 import type { HealthReport, MetricSum } from './health-report.ts';
 import { readHealth } from './read-health.ts';
-
-/** The pause between two looks, in milliseconds. */
-const LOOK_MS = 2_000;
 
 const FORBIDDEN = 'This token may not see the health of the hub: that needs manage on everything (*).';
 
@@ -23,32 +21,25 @@ export function HealthPage({ session, onUnauthorized }: PageProps) {
   const [isDeployed, setDeployed] = useState(false);
   const [problem, setProblem] = useState('');
 
-  useEffect(() => {
-    let isOver = false;
-    let timer: ReturnType<typeof setTimeout>;
-    async function look(): Promise<void> {
+  useLooking(
+    async (isOver) => {
       try {
         const found = await readHealth(session.token);
-        if (isOver) return;
+        if (isOver()) return false;
         setProblem('');
         setReport(found);
         setDeployed(found === undefined);
-        if (found === undefined) return;
+        return found !== undefined;
       } catch (error) {
-        if (isOver) return;
+        if (isOver()) return false;
         const { code, message } = asTidingsError(error);
-        if (code === 'unauthorized') return onUnauthorized();
-        setProblem(code === 'forbidden' ? FORBIDDEN : `${code}: ${message}`);
-        if (code === 'forbidden') return;
+        if (code === 'unauthorized') onUnauthorized();
+        else setProblem(code === 'forbidden' ? FORBIDDEN : `${code}: ${message}`);
+        return code !== 'unauthorized' && code !== 'forbidden';
       }
-      timer = setTimeout(() => void look(), LOOK_MS);
-    }
-    void look();
-    return () => {
-      isOver = true;
-      clearTimeout(timer);
-    };
-  }, [session]);
+    },
+    [session],
+  );
 
   return (
     <main class="health">

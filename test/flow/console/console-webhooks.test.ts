@@ -117,6 +117,20 @@ test.runIf(isHubLocal)(
     receiver.reply = () => ({ status: 204 });
     await page.getByRole('button', { name: 'Try once more' }).click();
     await expect.poll(async () => await deliveriesIn(page)).toEqual([`delivered ${channel}`]);
+
+    // Five failures in a row open the circuit.
+    receiver.reply = () => ({ status: 500 });
+    const state = page.locator('.channel-view .state');
+    await hub.publish(channel, 1, 2, 3, 4, 5);
+    await expect
+      .poll(async () => await state.innerText())
+      .toMatch(/^enabled, failing since .*, paused until [\d:]+ \(the circuit is open/);
+    receiver.reply = () => ({ status: 204 });
+    await page.getByRole('button', { name: 'Try again now' }).click();
+    await expect.poll(async () => await state.innerText()).toBe('enabled');
+    await expect
+      .poll(async () => new Set(await deliveriesIn(page)))
+      .toEqual(new Set([`delivered ${channel}`]));
     expect(await page.evaluate('window.attacked')).toBeUndefined();
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await page.close();
