@@ -3,28 +3,20 @@
  * @module
  */
 import { useEffect, useState } from 'preact/hooks';
-import type { Hub } from '../../client/connect.ts';
 import { asTidingsError, type TidingsError } from '../../client/errors.ts';
-import { connect } from '../../client/index.ts';
 import { ForeignName } from '../foreign-text.tsx';
 import { WAYS } from '../race/ways.ts';
-import { hubUrls, type PageProps, request } from '../session.ts';
-import { type ChannelFacts, describeChannel } from './channel-facts.ts';
-import { type ChannelState, type FollowedChannel, followChannel } from './followed-channel.ts';
-import { Members } from './members.tsx';
-import { Messages } from './messages.tsx';
-import { NewestValues } from './newest-values.tsx';
+import { type PageProps, request } from '../session.ts';
+import type { ChannelFacts } from './channel-facts.ts';
+import { ChannelViews } from './channel-views.tsx';
+import type { ChannelState } from './followed-channel.ts';
 import { PublishForm } from './publish-form.tsx';
+import { useChannel } from './use-channel.ts';
 
 interface Props extends PageProps {
   readonly channel: string;
   readonly onDeleted: () => void;
 }
-
-/** What the page can show of a channel. Only keyed channels have values. */
-const VIEWS = { messages: 'Messages', values: 'Newest of each key', members: 'Who is here' } as const;
-type View = keyof typeof VIEWS;
-const VIEW_NAMES: readonly View[] = ['messages', 'values', 'members'];
 
 const ENDED: Readonly<Partial<Record<TidingsError['code'], string>>> = {
   offset_gone:
@@ -35,24 +27,9 @@ const ENDED: Readonly<Partial<Record<TidingsError['code'], string>>> = {
 
 /** The channel. */
 export function ChannelView({ channel, session, onUnauthorized, onDeleted }: Props) {
-  const [hub, setHub] = useState<Hub>();
-  const [followed, setFollowed] = useState<FollowedChannel>();
-  const [state, setState] = useState<ChannelState>();
-  const [attempt, setAttempt] = useState(0);
   const [problem, setProblem] = useState('');
-  const [facts, setFacts] = useState<ChannelFacts>();
-  const [view, setView] = useState<View>('messages');
-
-  useEffect(() => {
-    const client = connect({ ...hubUrls(), token: session.token });
-    const following = followChannel(client, channel, setState);
-    setHub(client);
-    setFollowed(following);
-    return () => {
-      following.close();
-      client.close();
-    };
-  }, [session, channel, attempt]);
+  const shown = useChannel(session, channel);
+  const { hub, state, facts } = shown;
 
   function report(error: unknown): void {
     const { code, message } = asTidingsError(error);
@@ -69,12 +46,6 @@ export function ChannelView({ channel, session, onUnauthorized, onDeleted }: Pro
       report(error);
     }
   }
-
-  const isThere = (state?.groups.length ?? 0) > 0;
-  useEffect(() => {
-    // A token may publish without the right to read: then nothing is known of the channel, and its messages are refused.
-    describeChannel(session.token, channel).then(setFacts, () => setFacts(undefined));
-  }, [session, channel, attempt, isThere]);
 
   const error = state?.error;
   useEffect(() => {
@@ -100,7 +71,7 @@ export function ChannelView({ channel, session, onUnauthorized, onDeleted }: Pro
       {error && (
         <div class="card notice" role="alert">
           <p>{ENDED[error.code] ?? `${error.code}: ${error.message}`}</p>
-          <button type="button" onClick={() => setAttempt(attempt + 1)}>
+          <button type="button" onClick={shown.again}>
             Follow it again
           </button>
         </div>
@@ -119,36 +90,10 @@ export function ChannelView({ channel, session, onUnauthorized, onDeleted }: Pro
         onProblem={report}
         onDone={() => setProblem('')}
       />
-      <ViewMenu view={view} isKeyed={facts?.streamKey !== undefined} onSelect={setView} />
-      {view === 'messages' && (
-        <Messages state={state} onOlder={() => void followed?.readOlder().catch(report)} />
-      )}
-      {view === 'values' && hub && facts?.streamKey && (
-        <NewestValues hub={hub} channel={channel} streamKey={facts.streamKey} onProblem={report} />
-      )}
-      {view === 'members' && hub && (
-        <Members hub={hub} channel={channel} token={session.token} onProblem={report} />
-      )}
+      <ChannelViews channel={channel} shown={shown} token={session.token} onProblem={report} />
     </section>
   );
 }
-
-interface ViewMenuProps {
-  readonly view: View;
-  readonly isKeyed: boolean;
-  readonly onSelect: (view: View) => void;
-}
-
-const ViewMenu = ({ view, isKeyed, onSelect }: ViewMenuProps) => (
-  <fieldset class="views">
-    <legend class="hidden">What is shown of the channel</legend>
-    {VIEW_NAMES.filter((name) => name !== 'values' || isKeyed).map((name) => (
-      <button key={name} type="button" aria-pressed={name === view} onClick={() => onSelect(name)}>
-        {VIEWS[name]}
-      </button>
-    ))}
-  </fieldset>
-);
 
 /** What is special about a channel. Most channels hold JSON, have no key, and stay. */
 const kindOf = ({ contentType, streamKey, ttlSeconds, expiresAt }: ChannelFacts): string =>

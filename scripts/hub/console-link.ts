@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { healthOf, mayManageAll, type ReportingStack } from './hub-health.ts';
+import { healthOf, managersOf, type ReportingStack } from './hub-health.ts';
 
 /** Bytes of a code. Nobody can guess it. */
 const CODE_BYTES = 32;
@@ -40,8 +40,7 @@ export async function consoleLink(): Promise<ConsoleLink> {
   const receiver = await openReceiver();
   const code = Buffer.from(randomBytes(CODE_BYTES).toString('base64url'));
   let session: { readonly token: string; readonly receiver: string } | undefined;
-  let stack: ReportingStack | undefined;
-  let since = 0;
+  let health: ((authorization: string) => Promise<object | undefined>) | undefined;
 
   async function trade(request: IncomingMessage): Promise<object | undefined> {
     const length = Number(request.headers['content-length']);
@@ -53,8 +52,7 @@ export async function consoleLink(): Promise<ConsoleLink> {
   }
 
   async function report({ headers }: IncomingMessage): Promise<object | undefined> {
-    if (stack === undefined || !(await mayManageAll(stack, headers.authorization ?? ''))) return undefined;
-    return { ms: Math.round(performance.now() - since), ...(await healthOf(stack)) };
+    return await health?.(headers.authorization ?? '');
   }
 
   return {
@@ -67,13 +65,22 @@ export async function consoleLink(): Promise<ConsoleLink> {
       return true;
     },
     addressOf(hub) {
-      stack = hub.stack;
-      since = performance.now();
+      health = reportsOf(hub.stack);
       session = { token: hub.token, receiver: receiver.url };
       return `${hub.stack.url}/console#code=${code.toString()}`;
     },
     close: receiver.close,
   };
+}
+
+/** Returns the function that answers the report of a hub from now on; undefined for a caller that may not have it. */
+function reportsOf(stack: ReportingStack): (authorization: string) => Promise<object | undefined> {
+  const since = performance.now();
+  const isManager = managersOf(stack);
+  return async (authorization) =>
+    (await isManager(authorization))
+      ? { ms: Math.round(performance.now() - since), ...(await healthOf(stack)) }
+      : undefined;
 }
 
 /** Sends an answer, or the refusal if there is none. A request that breaks off gets nothing. */

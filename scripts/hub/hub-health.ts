@@ -8,7 +8,7 @@ import type { LocalStack } from '../../local/stack.ts';
 import { parseCapability } from '../../protocol/capability.ts';
 import { FUNCTION } from '../../protocol/metrics.ts';
 import { connectedTo, functionIn, rowsOf } from './control-rows.ts';
-import { keysOfLocalHub } from './hub-keys.ts';
+import { type HubKeys, keysOfLocalHub } from './hub-keys.ts';
 
 /** A local stack that can say what it has done. */
 export type ReportingStack = Pick<LocalStack, 'control' | 'metrics' | 'aws' | 'outputs'>;
@@ -38,17 +38,28 @@ export async function healthOf({ control, metrics }: ReportingStack): Promise<ob
 }
 
 /**
- * Returns true for a token that may manage everything: the report is about all callers of the hub. A token of the key before the
- * current one is not accepted.
+ * Returns a function that is true for a token that may manage everything: the report is about all callers of the hub. A token of the key
+ * before the current one is not accepted.
  */
-export async function mayManageAll(stack: ReportingStack, authorization: string): Promise<boolean> {
-  const { key, audience } = await keysOfLocalHub(stack);
-  const [, token = ''] = /^Bearer (\S+)$/.exec(authorization) ?? [];
+export function managersOf(stack: ReportingStack): (authorization: string) => Promise<boolean> {
+  let keys: HubKeys | undefined;
+  return async (authorization) => {
+    const [, token = ''] = /^Bearer (\S+)$/.exec(authorization) ?? [];
+    if (keys !== undefined && (await mayManageAll(token, keys))) return true;
+    // The key may have been rotated since.
+    keys = await keysOfLocalHub(stack);
+    return await mayManageAll(token, keys);
+  };
+}
+
+async function mayManageAll(token: string, { key, audience }: HubKeys): Promise<boolean> {
   try {
     const options = { audience, algorithms: ['HS256'], requiredClaims: ['exp'] };
     const { payload } = await jwtVerify(token, new TextEncoder().encode(key), options);
-    const isOfTenant = payload.tenant !== undefined;
-    return !isOfTenant && parseCapability(payload.capability)['*']?.includes('manage') === true;
+    // The patterns of a token for a tenant grant nothing outside it (PROTOCOL.md §7).
+    return (
+      payload.tenant === undefined && parseCapability(payload.capability)['*']?.includes('manage') === true
+    );
   } catch {
     return false;
   }

@@ -22,7 +22,7 @@ export async function token(capability: Capability, ttlSeconds = 600, sub?: stri
 /**
  * A caller of the hub that all files of test/flow share; with an undefined capability, one without a token. Its token is minted when
  * it sends its first request. It publishes again while the hub is busy with the tests beside: a message that was not stored
- * would be waited for in vain.
+ * would never arrive.
  */
 export function callerWith(capability: Capability | undefined): Caller {
   const headersOf = async (): Promise<Readonly<Record<string, string>>> =>
