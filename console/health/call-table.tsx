@@ -31,7 +31,9 @@ export function CallTable({ calls }: { calls: readonly CallSum[] }) {
           {rows.map((row) => (
             <tr key={`${row.function} ${row.action}`}>
               <th scope="row">{row.function}</th>
-              <td>{row.action}</td>
+              <td>
+                <Action name={row.action} />
+              </td>
               <td class="number">{count(row.count)}</td>
               <td class="number">{hasPrice(row.action) ? dollars(costOfCalls(row)) : NONE}</td>
             </tr>
@@ -39,5 +41,16 @@ export function CallTable({ calls }: { calls: readonly CallSum[] }) {
         </tbody>
       </table>
     </section>
+  );
+}
+
+/** The name of a call, which a narrow screen breaks after the service. */
+function Action({ name }: { name: string }) {
+  const [service = '', ...rest] = name.split(':');
+  return (
+    <>
+      {service}:<wbr />
+      {rest.join(':')}
+    </>
   );
 }

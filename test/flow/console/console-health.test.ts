@@ -28,6 +28,7 @@ const REPORT = {
   calls: [
     { function: 'Publish', action: 'dynamodb:PutItem', count: 1_000_000 },
     { function: 'Publish', action: 'made:Up', count: 3 },
+    { function: 'Dispatch', action: 'sqs:ChangeMessageVisibility', count: 20 },
   ],
   runs: [
     { function: 'Publish', count: 1_000_000, ms: 5_000 },
@@ -73,7 +74,12 @@ test('a hub on this machine shows its counts, calls and costs, and says when it 
     expect(shown).toContain(figure);
   for (const row of ['Dead letters 2', 'WebSocket 2,500', 'Webhook 9', 'Long polling 0', '(401, 403) 7'])
     expect(shown).toContain(row);
-  for (const cost of ['dynamodb:PutItem 1,000,000 $0.63', 'made:Up 3 –', 'AWS calls of functions $0.63 $450'])
+  for (const cost of [
+    'dynamodb:PutItem 1,000,000 $0.63',
+    'made:Up 3 –',
+    'sqs:ChangeMessageVisibility 20 under $0.0001',
+    'AWS calls of functions $0.63 $450',
+  ])
     expect(shown).toContain(cost);
   await examineEverywhere(page, 'health');
   await page.close();
