@@ -53,6 +53,9 @@ export const WEBHOOK_DELIVERY = 5;
 /** A million webhook deliveries, for each 100 ms that the endpoint takes to answer. */
 export const WEBHOOK_WAIT = 0.67;
 
+/** True for a call that has a price here. */
+export const hasPrice = (action: string): boolean => Object.hasOwn(PRICES, action);
+
 /**
  * Returns US dollars for per million of these calls.
  * @throws Error for a call without a price here

@@ -4,6 +4,7 @@
  */
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ChannelsPage } from './channels/channels-page.tsx';
+import { HealthPage } from './health/health-page.tsx';
 import { RacePage } from './race/race-page.tsx';
 import type { Session } from './session.ts';
 import { SignIn } from './sign-in.tsx';
@@ -14,6 +15,7 @@ const PAGES = {
   race: { title: 'Race', Page: RacePage },
   channels: { title: 'Channels', Page: ChannelsPage },
   webhooks: { title: 'Webhooks', Page: WebhooksPage },
+  health: { title: 'Health', Page: HealthPage },
 } as const;
 
 type PageName = keyof typeof PAGES;

@@ -15,6 +15,15 @@ export function duration(ms: number): string {
   return ms < 1_000 ? `${digits(ms, ms < 10 ? 1 : 0)} ms` : `${digits(ms / 1_000, ms < 10_000 ? 2 : 1)} s`;
 }
 
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+
+/** A long time, in seconds, minutes or hours. */
+export function age(ms: number): string {
+  if (ms < MINUTE_MS) return `${digits(ms / 1_000, 0)} s`;
+  return ms < HOUR_MS ? `${digits(ms / MINUTE_MS, 0)} min` : `${digits(ms / HOUR_MS, 1)} h`;
+}
+
 const KILO = 1_024;
 
 /** Bytes, as KB or MB where that is shorter. */

@@ -47,8 +47,10 @@ interface RequestOptions {
   readonly method?: string;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Default: that of JSON if there is a body. */
-  readonly contentType?: string;
+  /** Sent as it is, in place of `body`. */
+  readonly text?: string;
+  /** Headers beside the token. The content type is that of JSON, if there is a body and they do not name another one. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** True for a request that must go on when the page is closed. */
   readonly keepalive?: boolean;
 }
@@ -57,12 +59,13 @@ interface RequestOptions {
 export async function request(
   token: string,
   path: string,
-  { method = 'GET', body, contentType, keepalive = false }: RequestOptions = {},
+  { method = 'GET', body, text, headers = {}, keepalive = false }: RequestOptions = {},
 ): Promise<Response> {
-  const headers: Record<string, string> = { Authorization: `Bearer ${token}` };
-  const type = contentType ?? (body === undefined ? undefined : 'application/json');
-  if (type !== undefined) headers['Content-Type'] = type;
-  const init = { method, headers, keepalive, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+  const isJson = body !== undefined;
+  const sent = isJson ? JSON.stringify(body) : text;
+  const type = isJson ? { 'Content-Type': 'application/json' } : {};
+  const all = { Authorization: `Bearer ${token}`, ...type, ...headers };
+  const init = { method, headers: all, keepalive, ...(sent === undefined ? {} : { body: sent }) };
   const response = await fetch(`${hubUrls().url}${path}`, init).catch((error: unknown) => {
     throw new TidingsError('unavailable', 'the hub does not answer', { cause: error });
   });
@@ -108,6 +111,8 @@ export interface Claims {
   readonly capability: Readonly<Record<string, unknown>> | undefined;
   /** The tenant, if the token is for one. */
   readonly tenant: string | undefined;
+  /** The stage of the hub. Undefined for a token of an identity provider. */
+  readonly stage: string | undefined;
 }
 
 /** Returns the claims of a token, without a check. */
@@ -115,12 +120,14 @@ export function claimsOf(token: string): Claims {
   try {
     const part = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
     const claims: unknown = JSON.parse(atob(part));
-    const { capability, tenant } = isRecord(claims) ? claims : {};
+    const { capability, tenant, aud } = isRecord(claims) ? claims : {};
+    const [, stage] = /^tidings:(.+)$/.exec(typeof aud === 'string' ? aud : '') ?? [];
     return {
+      stage,
       capability: isRecord(capability) ? capability : undefined,
       tenant: typeof tenant === 'string' ? tenant : undefined,
     };
   } catch {
-    return { capability: undefined, tenant: undefined };
+    return { capability: undefined, tenant: undefined, stage: undefined };
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The control endpoints of a running stack, for tests and developers: calls, grants, metrics, processes, faults, queues and
- * connections.
+ * The control endpoints of a running stack, for tests and developers: calls, grants, metrics, processes, runs, faults,
+ * queues and connections.
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -22,8 +22,8 @@ export interface Controlled {
   readonly faults: Faults;
   /** The metrics that functions have written. */
   readonly metrics: Metrics;
-  /** Lists the processes of functions. */
-  readonly runtime: Pick<Runtime, 'processes'>;
+  /** Lists the processes of functions, and what they have run. */
+  readonly runtime: Pick<Runtime, 'processes' | 'runs'>;
   /** Lists and redrives queues. */
   readonly queues: Queues;
   /** The connections of all WebSocket APIs. */
@@ -42,6 +42,7 @@ export function createControl(controlled: Controlled) {
     'GET /grants': () => callLog.grants(),
     'GET /metrics': () => metrics.list(),
     'GET /processes': () => runtime.processes(),
+    'GET /runs': () => runtime.runs(),
     'POST /faults': (body) => faults.add(parseJson(body.toString('utf8'))),
     'DELETE /faults': () => faults.clear(),
     'GET /connections': () => connections.list(),

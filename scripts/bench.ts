@@ -24,6 +24,7 @@ import { webhooks } from '../bench/webhooks.ts';
 import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { raceTable } from './console/race-table.ts';
+import { functionIn, rowsOf } from './hub/control-rows.ts';
 import { assemblyOfHub, type RunningHub, startHub } from './hub/local-hub.ts';
 import { clearWaiting, waitFor } from './terminal/waiting.ts';
 
@@ -216,7 +217,7 @@ function benched({ stack, token }: RunningHub): MeasuredHub {
     print: print,
     calls: async () =>
       (await rowsOf(stack.control, 'calls')).map(({ function: path, action, count }) => ({
-        who: String(path).split('/')[1] ?? '',
+        who: functionIn(path),
         action: String(action),
         count: Number(count),
       })),
@@ -228,10 +229,4 @@ function benched({ stack, token }: RunningHub): MeasuredHub {
         inFlight: Number(row.inFlight),
       })),
   };
-}
-
-async function rowsOf(control: string, what: string): Promise<Readonly<Record<string, unknown>>[]> {
-  const rows: unknown = await (await fetch(`${control}/${what}`)).json();
-  if (!Array.isArray(rows)) throw new Error(`the control endpoint did not answer a list of ${what}`);
-  return rows;
 }

@@ -10,9 +10,9 @@ import { dirname, join, resolve } from 'node:path';
 import { chaosMode } from '../local/faults/chaos.ts';
 import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
-import { type Fields, fieldsOf } from '../protocol/fields.ts';
 import { command, UsageError } from './cli.ts';
 import { type ConsoleLink, consoleLink } from './hub/console-link.ts';
+import { connectedTo } from './hub/control-rows.ts';
 import { hubLog } from './hub/hub-log.ts';
 import { removeLocalHub, writeLocalHub } from './hub/local-file.ts';
 import { type HubOptions, type RunningHub, startHub } from './hub/local-hub.ts';
@@ -68,8 +68,6 @@ const MAX_PORT = 65_535;
 const DEFAULT_CONCURRENCY = 64;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;
-/** The functions that hold requests: streams and long polls. */
-const HOLDING = /\/(Stream|Hold)\//;
 
 const status = statusLineOn(process.stdout);
 const { say } = status;
@@ -104,7 +102,8 @@ await command(HELP, OPTIONS, async (flags) => {
   let endOfCounts = (): void => {};
   try {
     if (!stopped.aborted) announce(hub, link, Math.round(performance.now() - started), options, flags.data);
-    const live = { show: status.show, connected: () => connectedTo(stack.control) };
+    // While the stack stops, it says nothing.
+    const live = { show: status.show, connected: () => connectedTo(stack.control).catch(() => 0) };
     endOfCounts = log.watch(stack, process.stdout.isTTY ? live : undefined);
     if (!stopped.aborted) await once(stopped, 'abort');
     removeLocalHub();
@@ -135,22 +134,6 @@ function stopSignal(): AbortSignal {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   return controller.signal;
-}
-
-/** Returns the number of open sockets, and of streams and long polls that are held. */
-async function connectedTo(control: string): Promise<number> {
-  const listOf = async (what: string): Promise<readonly Fields[]> => {
-    const list: unknown = await (await fetch(`${control}/${what}`)).json();
-    return Array.isArray(list) ? list.map(fieldsOf) : [];
-  };
-  try {
-    const [sockets, processes] = await Promise.all([listOf('connections'), listOf('processes')]);
-    const held = processes.filter((each) => HOLDING.test(String(each.function)));
-    return sockets.length + held.reduce((sum, { inFlight }) => sum + Number(inFlight), 0);
-  } catch {
-    // The stack is stopping.
-    return 0;
-  }
 }
 
 async function optionsOf(
@@ -185,15 +168,16 @@ async function optionsOf(
 }
 
 function announce(
-  { stack, token }: RunningHub,
+  hub: RunningHub,
   link: ConsoleLink,
   ms: number,
   { concurrency = DEFAULT_CONCURRENCY }: HubOptions,
   data: string | undefined,
 ): void {
+  const { stack, token } = hub;
   const { url, control, aws, outputs } = stack;
   const isTheOne = writeLocalHub({ url, token, pid: process.pid, control, aws, outputs });
-  say(welcome(url, token, link.addressOf(url, token), ms, concurrency, data));
+  say(welcome(url, token, link.addressOf(hub), ms, concurrency, data));
   if (isTheOne) return;
   say(`Another hub runs here already: .tidings/local.json and npm run token stay with that one.\n`);
 }

@@ -13,6 +13,8 @@ export interface ListedChannel {
   readonly contentType: string;
   /** The offset of its end. */
   readonly offset: string;
+  /** True if it keeps the newest message of each key. */
+  readonly isKeyed: boolean;
   /** True if nothing can be published any more. */
   readonly isClosed: boolean;
 }
@@ -46,6 +48,8 @@ export async function listChannels(token: string, prefix: string, after?: string
 
 function channelOf(row: unknown): ListedChannel[] {
   if (!isRecord(row) || typeof row.channel !== 'string') return [];
-  const { channel, contentType, offset, closed } = row;
-  return [{ channel, contentType: String(contentType), offset: String(offset), isClosed: closed === true }];
+  const { channel, contentType, offset, streamKey, closed } = row;
+  const isKeyed = typeof streamKey === 'string';
+  const about = { contentType: String(contentType), offset: String(offset) };
+  return [{ channel, ...about, isKeyed, isClosed: closed === true }];
 }

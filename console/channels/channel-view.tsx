@@ -3,24 +3,18 @@
  * @module
  */
 import { useEffect, useState } from 'preact/hooks';
-import type { Hub } from '../../client/connect.ts';
 import { asTidingsError, type TidingsError } from '../../client/errors.ts';
-import { connect } from '../../client/index.ts';
-import { ForeignName, ForeignText } from '../foreign-text.tsx';
+import { ForeignName } from '../foreign-text.tsx';
 import { WAYS } from '../race/ways.ts';
-import { hubUrls, type PageProps, request } from '../session.ts';
-import {
-  type ChannelState,
-  type FollowedChannel,
-  followChannel,
-  type MessageGroup,
-} from './followed-channel.ts';
+import { type PageProps, request } from '../session.ts';
+import type { ChannelFacts } from './channel-facts.ts';
+import { ChannelViews } from './channel-views.tsx';
+import type { ChannelState } from './followed-channel.ts';
 import { PublishForm } from './publish-form.tsx';
+import { useChannel } from './use-channel.ts';
 
 interface Props extends PageProps {
   readonly channel: string;
-  /** Undefined if the channel is not in the list. */
-  readonly contentType: string | undefined;
   readonly onDeleted: () => void;
 }
 
@@ -32,23 +26,10 @@ const ENDED: Readonly<Partial<Record<TidingsError['code'], string>>> = {
 };
 
 /** The channel. */
-export function ChannelView({ channel, contentType, session, onUnauthorized, onDeleted }: Props) {
-  const [hub, setHub] = useState<Hub>();
-  const [followed, setFollowed] = useState<FollowedChannel>();
-  const [state, setState] = useState<ChannelState>();
-  const [attempt, setAttempt] = useState(0);
+export function ChannelView({ channel, session, onUnauthorized, onDeleted }: Props) {
   const [problem, setProblem] = useState('');
-
-  useEffect(() => {
-    const client = connect({ ...hubUrls(), token: session.token });
-    const following = followChannel(client, channel, setState);
-    setHub(client);
-    setFollowed(following);
-    return () => {
-      following.close();
-      client.close();
-    };
-  }, [session, channel, attempt]);
+  const shown = useChannel(session, channel);
+  const { hub, state, facts } = shown;
 
   function report(error: unknown): void {
     const { code, message } = asTidingsError(error);
@@ -80,6 +61,7 @@ export function ChannelView({ channel, contentType, session, onUnauthorized, onD
         <p class="state" data-state={error ? 'refused' : state?.connection.state}>
           {connectionOf(state)}
         </p>
+        {facts && <span class="about">{kindOf(facts)}</span>}
         <div class="actions">
           <button type="button" onClick={() => void remove()}>
             Delete
@@ -89,7 +71,7 @@ export function ChannelView({ channel, contentType, session, onUnauthorized, onD
       {error && (
         <div class="card notice" role="alert">
           <p>{ENDED[error.code] ?? `${error.code}: ${error.message}`}</p>
-          <button type="button" onClick={() => setAttempt(attempt + 1)}>
+          <button type="button" onClick={shown.again}>
             Follow it again
           </button>
         </div>
@@ -101,17 +83,26 @@ export function ChannelView({ channel, contentType, session, onUnauthorized, onD
       )}
       <PublishForm
         channel={channel}
-        contentType={contentType}
+        facts={facts}
         hub={hub}
         session={session}
         isEnded={state?.isEnded ?? false}
         onProblem={report}
         onDone={() => setProblem('')}
       />
-      <Messages state={state} onOlder={() => void followed?.readOlder().catch(report)} />
+      <ChannelViews channel={channel} shown={shown} token={session.token} onProblem={report} />
     </section>
   );
 }
+
+/** What is special about a channel. Most channels hold JSON, have no key, and stay. */
+const kindOf = ({ contentType, streamKey, ttlSeconds, expiresAt }: ChannelFacts): string =>
+  [
+    ...(contentType.startsWith('application/json') ? [] : [contentType]),
+    ...(streamKey === undefined ? [] : [`keyed by ${streamKey}`]),
+    ...(ttlSeconds === undefined ? [] : [`ends after ${ttlSeconds} s without use`]),
+    ...(expiresAt === undefined ? [] : [`ends at ${new Date(expiresAt).toLocaleString('en-GB')}`]),
+  ].join(', ');
 
 function connectionOf(state: ChannelState | undefined): string {
   if (state === undefined) return 'Connecting';
@@ -122,45 +113,4 @@ function connectionOf(state: ChannelState | undefined): string {
   return { connecting: 'Connecting', reconnecting: 'Reconnecting', offline: 'The hub does not answer' }[
     connection.state
   ];
-}
-
-function Messages({ state, onOlder }: { state: ChannelState | undefined; onOlder: () => void }) {
-  const groups = state?.groups ?? [];
-  return (
-    <>
-      {groups.length === 0 ? (
-        <p class="hint">No message yet. What is published appears here at once.</p>
-      ) : (
-        <ol class="messages" reversed>
-          {groups.toReversed().map((group) => (
-            <Group key={group.key} group={group} />
-          ))}
-        </ol>
-      )}
-      {state?.isBeginning ? (
-        <p class="hint">This is the beginning of what is kept.</p>
-      ) : (
-        <button type="button" class="more" onClick={onOlder}>
-          Older messages
-        </button>
-      )}
-    </>
-  );
-}
-
-/** Messages that came together, the newest first, with the offset after them. */
-function Group({ group: { messages, next, at } }: { group: MessageGroup }) {
-  return (
-    <li>
-      <p class="about">
-        <span title="the offset after these messages">{next}</span>
-        <span>{at === undefined ? 'from the history' : at.toLocaleTimeString('en-GB')}</span>
-      </p>
-      <div class="texts">
-        {messages.toReversed().map((text, index) => (
-          <ForeignText key={index} text={text} />
-        ))}
-      </div>
-    </li>
-  );
 }

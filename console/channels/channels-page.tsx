@@ -9,6 +9,7 @@ import { ForeignName } from '../foreign-text.tsx';
 import type { PageProps } from '../session.ts';
 import { type ChannelPage, type ListedChannel, listChannels } from './channel-list.ts';
 import { ChannelView } from './channel-view.tsx';
+import { NewKeyedChannel } from './new-keyed-channel.tsx';
 
 const EMPTY: ChannelPage = { channels: [], next: undefined };
 const FORBIDDEN =
@@ -28,11 +29,15 @@ export function ChannelsPage({ session, onUnauthorized }: PageProps) {
       setPage({ channels: [...before, ...channels], next });
       setProblem('');
     } catch (error) {
-      const { code, message } = asTidingsError(error);
-      if (code === 'unauthorized') onUnauthorized();
       setPage(EMPTY);
-      setProblem(code === 'forbidden' ? FORBIDDEN : `${code}: ${message}`);
+      if (asTidingsError(error).code === 'forbidden') setProblem(FORBIDDEN);
+      else report(error);
     }
+  }
+  function report(error: unknown): void {
+    const { code, message } = asTidingsError(error);
+    if (code === 'unauthorized') onUnauthorized();
+    else setProblem(`${code}: ${message}`);
   }
   useEffect(() => void load(''), [session]);
 
@@ -83,6 +88,14 @@ export function ChannelsPage({ session, onUnauthorized }: PageProps) {
             </button>
           )}
         </div>
+        <NewKeyedChannel
+          token={session.token}
+          onProblem={report}
+          onMade={(channel) => {
+            setSelected(channel);
+            void load('');
+          }}
+        />
       </section>
       {selected === undefined ? (
         <p class="hint empty">
@@ -92,7 +105,6 @@ export function ChannelsPage({ session, onUnauthorized }: PageProps) {
         <ChannelView
           key={selected}
           channel={selected}
-          contentType={page?.channels.find(({ channel }) => channel === selected)?.contentType}
           session={session}
           onUnauthorized={onUnauthorized}
           onDeleted={() => void load('')}
@@ -136,8 +148,9 @@ function Rows({ page: { channels, next }, selected, onSelect, isFailed }: RowsPr
   );
 }
 
-const aboutOf = ({ contentType, isClosed }: ListedChannel): string =>
+const aboutOf = ({ contentType, isKeyed, isClosed }: ListedChannel): string =>
   [
     ...(contentType.startsWith('application/json') ? [] : [contentType]),
+    ...(isKeyed ? ['keyed'] : []),
     ...(isClosed ? ['closed'] : []),
   ].join(', ');

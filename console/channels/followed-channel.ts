@@ -13,10 +13,10 @@ export interface MessageGroup {
   readonly key: number;
   /** The messages as text. */
   readonly messages: readonly string[];
-  /** The offset before the first message. */
-  readonly from: string;
-  /** The offset after the last message. */
-  readonly next: string;
+  /** The offset before the first message. Undefined for ephemeral messages, which have no offset. */
+  readonly from: string | undefined;
+  /** The offset after the last message. Undefined for ephemeral messages. */
+  readonly next: string | undefined;
   /** When it arrived. Undefined for what was read from the history. */
   readonly at: Date | undefined;
 }
@@ -74,14 +74,20 @@ export function followChannel(
     next,
     at,
   });
+  const add = (group: MessageGroup): void => {
+    const groups = [...state.groups, group];
+    const isFull = groups.length > MOST_GROUPS;
+    change({ groups: groups.slice(-MOST_GROUPS), ...(isFull ? { isBeginning: false } : {}) });
+  };
 
   const subscription = hub.subscribe(channel, {
     last: PAGE,
     onMessages(batch) {
-      if (batch.messages.length === 0) return;
-      const groups = [...state.groups, groupOf(batch, new Date())];
-      const isFull = groups.length > MOST_GROUPS;
-      change({ groups: groups.slice(-MOST_GROUPS), ...(isFull ? { isBeginning: false } : {}) });
+      if (batch.messages.length > 0) add(groupOf(batch, new Date()));
+    },
+    onEphemeral({ messages }) {
+      const texts = messages.map((message) => JSON.stringify(message));
+      add({ key: ++keys, messages: texts, from: undefined, next: undefined, at: new Date() });
     },
     onState: (connection) => change({ connection }),
     onError: (error) => change({ error }),
@@ -90,7 +96,7 @@ export function followChannel(
 
   return {
     async readOlder() {
-      const before = state.groups[0]?.from ?? 'now';
+      const before = state.groups.find(({ from }) => from !== undefined)?.from ?? 'now';
       const step = await hub
         .history(channel, { before: /^\d+$/.test(before) ? before : 'now', limit: PAGE })
         .next();

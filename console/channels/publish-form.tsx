@@ -1,15 +1,17 @@
 /**
- * Publishes on a channel: one message, or a batch.
+ * Publishes on a channel: one message, or a batch, to be stored or ephemeral.
  * @module
  */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Hub } from '../../client/connect.ts';
-import { refusalOf } from '../../client/errors.ts';
-import { hubUrls, type Session } from '../session.ts';
+import { request, type Session } from '../session.ts';
+import { type ChannelFacts, isJson } from './channel-facts.ts';
+import { exampleOf } from './keyed-values.ts';
 
 interface Props {
   readonly channel: string;
-  readonly contentType: string | undefined;
+  /** Undefined for a channel that does not exist yet. */
+  readonly facts: ChannelFacts | undefined;
   readonly hub: Hub | undefined;
   readonly session: Session;
   readonly isEnded: boolean;
@@ -17,18 +19,24 @@ interface Props {
   readonly onDone: () => void;
 }
 
+const EXAMPLE = '{"text":"hello"}';
+
 /** The form. An array is a batch, as in the protocol. */
-export function PublishForm({ channel, contentType, hub, session, isEnded, onProblem, onDone }: Props) {
-  const [text, setText] = useState('{"text":"hello"}');
+export function PublishForm({ channel, facts, hub, session, isEnded, onProblem, onDone }: Props) {
+  const [text, setText] = useState(EXAMPLE);
+  const [isEphemeral, setEphemeral] = useState(false);
   const [mistake, setMistake] = useState('');
-  const isJson = contentType === undefined || contentType.startsWith('application/json');
+  const streamKey = facts?.streamKey;
+  useEffect(() => {
+    if (streamKey !== undefined) setText((written) => (written === EXAMPLE ? exampleOf(streamKey) : written));
+  }, [streamKey]);
 
   async function publish(event: Event): Promise<void> {
     event.preventDefault();
     setMistake('');
     try {
-      if (isJson) await publishJson(hub, channel, text);
-      else await publishText(session, channel, contentType, text);
+      if (isJson(facts)) await publishJson(hub, channel, text, isEphemeral);
+      else await publishText(session, channel, facts?.contentType ?? '', text);
       onDone();
     } catch (error) {
       if (error instanceof SyntaxError) setMistake('This is no JSON. A text needs quotation marks: "hello".');
@@ -38,9 +46,7 @@ export function PublishForm({ channel, contentType, hub, session, isEnded, onPro
 
   return (
     <form class="publish" onSubmit={(event) => void publish(event)}>
-      <label for="message">
-        {isJson ? 'Message as JSON. A list is a batch.' : `Message as ${contentType}`}
-      </label>
+      <label for="message">{labelOf(facts)}</label>
       <textarea
         id="message"
         rows={2}
@@ -52,6 +58,16 @@ export function PublishForm({ channel, contentType, hub, session, isEnded, onPro
       <button type="submit" class="primary" disabled={hub === undefined || isEnded}>
         Publish
       </button>
+      {isJson(facts) && (
+        <label class="choice">
+          <input
+            type="checkbox"
+            checked={isEphemeral}
+            onChange={({ currentTarget }) => setEphemeral(currentTarget.checked)}
+          />
+          Ephemeral: only to those who are connected now, not stored
+        </label>
+      )}
       <p id="message-mistake" class="problem" role="alert">
         {mistake}
       </p>
@@ -59,18 +75,29 @@ export function PublishForm({ channel, contentType, hub, session, isEnded, onPro
   );
 }
 
-async function publishJson(hub: Hub | undefined, channel: string, text: string): Promise<void> {
+function labelOf(facts: ChannelFacts | undefined): string {
+  if (!isJson(facts)) return `Message as ${facts?.contentType}`;
+  const key =
+    facts?.streamKey === undefined
+      ? ''
+      : ` Each message has its key at ${facts.streamKey}; "headers":{"operation":"delete"} removes the key.`;
+  return `Message as JSON. A list is a batch.${key}`;
+}
+
+async function publishJson(
+  hub: Hub | undefined,
+  channel: string,
+  text: string,
+  isEphemeral: boolean,
+): Promise<void> {
   const value: unknown = JSON.parse(text);
-  await hub?.publish(channel, Array.isArray(value) ? value : [value]);
+  const messages = Array.isArray(value) ? value : [value];
+  if (isEphemeral) await hub?.publish(channel, messages, { ephemeral: true });
+  else await hub?.publish(channel, messages);
 }
 
 /** The client publishes JSON only. */
 async function publishText({ token }: Session, channel: string, type: string, text: string): Promise<void> {
-  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': type };
-  const response = await fetch(`${hubUrls().url}/channels/${channel}`, {
-    method: 'POST',
-    headers,
-    body: text,
-  });
-  if (!response.ok) throw await refusalOf(response);
+  const headers = { 'Content-Type': type };
+  await request(token, `/channels/${channel}`, { method: 'POST', headers, text });
 }

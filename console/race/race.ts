@@ -40,7 +40,7 @@ export async function startRace({ token, receiver }: Session, onUnauthorized: ()
   const { channel, isOwn } = raceChannel(claimsOf(token), race);
   const path = `/channels/${channel}`;
   // Some hubs let only PUT make channels. It answers 200 for a channel that exists.
-  await request(token, path, { method: 'PUT', contentType: 'application/json' });
+  await request(token, path, { method: 'PUT', headers: { 'Content-Type': 'application/json' } });
   const end = (await request(token, path, { method: 'HEAD' })).headers.get(STREAM_NEXT_OFFSET) ?? '-1';
   const options: TrackOptions = { ...hubUrls(), token, channel, race, start: end, onUnauthorized };
   const webhook = webhookTrack(options);

@@ -2,9 +2,10 @@
  * The deliveries of an endpoint, with their attempts and the answers that they got.
  * @module
  */
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { duration } from '../format.ts';
+import { useLooking } from '../looking.ts';
 import type { Ask } from './send-again.tsx';
 import {
   listDeliveries,
@@ -16,8 +17,6 @@ import {
 
 /** The statuses of a delivery (PROTOCOL.md §13.5). Empty for all. */
 const STATUSES = ['', 'sending', 'waiting', 'delivered', 'failed', 'skipped', 'expired'];
-/** The pause between two looks while the page is open, in milliseconds. */
-const LOOK_MS = 2_000;
 
 interface Props {
   readonly token: string;
@@ -35,25 +34,19 @@ export function Deliveries({ token, id, looks, onAsk, onProblem }: Props) {
   const [page, setPage] = useState<Page<ShownDelivery>>();
   const [isFirst, setFirst] = useState(true);
 
-  useEffect(() => {
-    if (!isFirst) return undefined;
-    let isOver = false;
-    let timer: ReturnType<typeof setTimeout>;
-    const look = async (): Promise<void> => {
+  useLooking(
+    async (isOver) => {
+      if (!isFirst) return false;
       try {
         const found = await listDeliveries(token, id, status);
-        if (!isOver) setPage(found);
+        if (!isOver()) setPage(found);
       } catch (error) {
-        if (!isOver) onProblem(error);
+        if (!isOver()) onProblem(error);
       }
-      if (!isOver) timer = setTimeout(() => void look(), LOOK_MS);
-    };
-    void look();
-    return () => {
-      isOver = true;
-      clearTimeout(timer);
-    };
-  }, [token, id, status, looks, isFirst]);
+      return true;
+    },
+    [token, id, status, looks, isFirst],
+  );
 
   async function more(after: string): Promise<void> {
     setFirst(false);

@@ -5,11 +5,12 @@
 import { useEffect, useState } from 'preact/hooks';
 import { asTidingsError } from '../../client/errors.ts';
 import { ForeignName } from '../foreign-text.tsx';
+import { useLooking } from '../looking.ts';
 import type { PageProps } from '../session.ts';
 import { Deliveries } from './deliveries.tsx';
 import { Secret } from './new-endpoint.tsx';
 import { SendAgain } from './send-again.tsx';
-import { endpointRequests, rotateSecret, type ShownEndpoint } from './webhook-calls.ts';
+import { endpointRequests, readEndpoint, rotateSecret, type ShownEndpoint } from './webhook-calls.ts';
 
 interface Props extends PageProps {
   readonly endpoint: ShownEndpoint;
@@ -22,13 +23,19 @@ interface Props extends PageProps {
 /** Colours of the states. */
 const KINDS: Readonly<Record<string, string>> = { enabled: 'connected', disabled: 'refused' };
 
-/** What can be asked of an endpoint in each status, and what the page says after it. */
+/** What can be asked of an endpoint in each status, or while it is `failing`, and what the page says after it. */
 const ACTIONS = [
   {
     name: 'Send a test',
     when: ['enabled', 'disabled'],
     run: endpointRequests.test,
     done: 'A test is on its way.',
+  },
+  {
+    name: 'Try again now',
+    when: ['failing'],
+    run: endpointRequests.enable,
+    done: 'The hub tries the endpoint as if it had never failed.',
   },
   { name: 'Disable', when: ['enabled'], run: endpointRequests.disable, done: 'The endpoint is disabled.' },
   { name: 'Enable', when: ['disabled'], run: endpointRequests.enable, done: 'The endpoint is enabled.' },
@@ -41,9 +48,12 @@ const ACTIONS = [
 ];
 
 /** The endpoint. */
-export function EndpointView({ endpoint, session, onUnauthorized, onChanged, onRemoved }: Props) {
+export function EndpointView({ endpoint: listed, session, onUnauthorized, onChanged, onRemoved }: Props) {
   const { token } = session;
-  const { id, url, status } = endpoint;
+  const { id, url } = listed;
+  const [seen, setSeen] = useState<ShownEndpoint>();
+  const endpoint = seen ?? listed;
+  const states = statesOf(endpoint);
   const [news, setNews] = useState('');
   const [problem, setProblem] = useState('');
   const [secret, setSecret] = useState('');
@@ -78,6 +88,15 @@ export function EndpointView({ endpoint, session, onUnauthorized, onChanged, onR
       'There is a new secret. The one before also signs for 24 hours.',
     );
   useEffect(() => setSecret(''), [id]);
+  // The circuit opens and closes by itself. If the endpoint cannot be read, the list of its deliveries says so.
+  useLooking(
+    async (isOver) => {
+      const [found] = await readEndpoint(token, id).catch(() => []);
+      if (!isOver()) setSeen(found);
+      return true;
+    },
+    [token, id, looks],
+  );
 
   return (
     <section class="card channel-view" aria-labelledby="endpoint-url-shown">
@@ -85,17 +104,19 @@ export function EndpointView({ endpoint, session, onUnauthorized, onChanged, onR
         <h2 id="endpoint-url-shown">
           <ForeignName text={url} />
         </h2>
-        <p class="state" data-state={KINDS[status] ?? 'connecting'}>
+        <p class="state" data-state={KINDS[states.join(' ')] ?? 'connecting'}>
           {statusOf(endpoint)}
         </p>
       </header>
       <Facts endpoint={endpoint} />
       <div class="actions wrap">
-        {ACTIONS.filter(({ when }) => when.includes(status)).map(({ name, run, done }) => (
-          <button key={name} type="button" onClick={() => void ask(() => run(token, id), done)}>
-            {name}
-          </button>
-        ))}
+        {ACTIONS.filter(({ when }) => when.some((each) => states.includes(each))).map(
+          ({ name, run, done }) => (
+            <button key={name} type="button" onClick={() => void ask(() => run(token, id), done)}>
+              {name}
+            </button>
+          ),
+        )}
         <button type="button" onClick={rotate}>
           Rotate the secret
         </button>
@@ -118,11 +139,21 @@ export function EndpointView({ endpoint, session, onUnauthorized, onChanged, onR
   );
 }
 
-function statusOf({ status, reason, failingSince }: ShownEndpoint): string {
+/** The status, and whether the endpoint fails. */
+const statesOf = ({ status, failingSince }: ShownEndpoint): string[] =>
+  status === 'enabled' && failingSince !== '' ? [status, 'failing'] : [status];
+
+function statusOf({ status, reason, failingSince, pausedUntil }: ShownEndpoint): string {
   if (reason !== '') return `${status} (${reason})`;
-  return failingSince === ''
-    ? status
-    : `${status}, failing since ${new Date(failingSince).toLocaleString('en-GB')}`;
+  const failing =
+    failingSince === '' ? [] : [`failing since ${new Date(failingSince).toLocaleString('en-GB')}`];
+  const paused =
+    pausedUntil === ''
+      ? []
+      : [
+          `paused until ${new Date(pausedUntil).toLocaleTimeString('en-GB')} (the circuit is open, or the endpoint asked for it)`,
+        ];
+  return [status, ...failing, ...paused].join(', ');
 }
 
 function Facts({

@@ -20,6 +20,8 @@ export interface ShownEndpoint {
   /** Why it is disabled, or empty. */
   readonly reason: string;
   readonly failingSince: string;
+  /** Until when the hub sends nothing, because the circuit is open, or the endpoint asked for a pause. Empty for no pause. */
+  readonly pausedUntil: string;
 }
 
 /** An attempt of a delivery. */
@@ -150,6 +152,7 @@ function endpointOf(row: unknown): ShownEndpoint[] {
       status: textOf(row.status),
       reason: textOf(row.reason),
       failingSince: textOf(row.failingSince),
+      pausedUntil: textOf(row.pausedUntil),
     },
   ];
 }

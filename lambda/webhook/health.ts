@@ -70,6 +70,10 @@ export const hasFailedTooLong = ({ failingSince }: Health, now: number): boolean
 /** Returns true from the first opening of the circuit to the next success. Deliveries then go one at a time. */
 export const isOnTrial = ({ opens }: Health): boolean => opens > 0;
 
+/** Returns the time until which nothing is sent; undefined if that is not in the future. */
+export const pauseIn = ({ backoffUntil }: Health, now: number): number | undefined =>
+  backoffUntil > now ? backoffUntil : undefined;
+
 /** Returns the health that counts for an endpoint which was enabled at `enabledAt`: earlier failures are forgotten. */
 export const healthSince = (health: Health, enabledAt: number): Health =>
   health.failingSince !== undefined && health.failingSince < enabledAt ? HEALTHY : health;

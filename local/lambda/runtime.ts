@@ -39,8 +39,20 @@ export interface Runtime {
   caller(accessKeyId: string): AwsCaller | undefined;
   /** Returns the running processes: the construct path of the function, and the number of invocations. */
   processes(): { readonly function: string; readonly pid: number | undefined; readonly inFlight: number }[];
+  /** Returns what each function has run since the start: Lambda bills the number of invocations, and their time. */
+  runs(): RunRecord[];
   /** Throttles new invocations, gives functions some seconds to finish, and kills the processes. */
   close(): Promise<void>;
+}
+
+/** The finished invocations of a function. */
+export interface RunRecord {
+  /** Construct path. */
+  readonly function: string;
+  /** Number of invocations. */
+  readonly count: number;
+  /** The time of all of them together, in milliseconds. */
+  readonly ms: number;
 }
 
 /** The parts of the stack that the runtime uses. */
@@ -99,6 +111,8 @@ interface State {
   readonly environments: ReadonlyMap<string, Environment>;
   /** Number of unfinished invocations of each function. */
   readonly inFlight: Map<FunctionPlan, number>;
+  /** The finished invocations of each function that was invoked. */
+  readonly runs: Map<FunctionPlan, { count: number; ms: number }>;
   /** The admission of each function that is brief. */
   readonly admissions: ReadonlyMap<FunctionPlan, Admission>;
   /** Reports a throttled invocation. */
@@ -152,6 +166,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     fleet,
     environments,
     inFlight: new Map(),
+    runs: new Map(),
     admissions: new Map(brief.map((plan) => [plan, createAdmission()])),
     throttled: throttledLines(options.log),
   };
@@ -174,6 +189,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         pid,
         inFlight: load(),
       })),
+    runs: () => [...state.runs].map(([{ path }, run]) => ({ function: path, ...run })),
     close: () => closeRuntime(state, api, reaper),
   };
 }
@@ -204,7 +220,7 @@ function invoke(state: State, plan: FunctionPlan, payload: Buffer): Promise<Invo
     return Promise.resolve({ kind: 'failure', type: 'RequestTooLarge', message });
   }
   if (isThrottled(state, plan)) return Promise.resolve({ kind: 'throttled' });
-  const { fleet, inFlight, admissions } = state;
+  const { fleet, inFlight, admissions, runs } = state;
   const admission = admissions.get(plan);
   admission?.begin();
   const since = performance.now();
@@ -214,6 +230,8 @@ function invoke(state: State, plan: FunctionPlan, payload: Buffer): Promise<Invo
     const release = () => {
       count(-1);
       admission?.end(since);
+      const { count: before, ms } = runs.get(plan) ?? { count: 0, ms: 0 };
+      runs.set(plan, { count: before + 1, ms: ms + performance.now() - since });
     };
     fleet.take(plan, { id: randomUUID(), payload, settle, release });
   });

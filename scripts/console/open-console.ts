@@ -35,7 +35,7 @@ export async function openConsole(options: BrowserContextOptions): Promise<OpenC
   });
   // Without a locale Chromium takes one from the machine that Intl does not know.
   const page = await browser.newPage({ locale: 'en-GB', ...options });
-  await page.goto(link.addressOf(hub.stack.url, hub.token));
+  await page.goto(link.addressOf(hub));
   await page.getByRole('button', { name: 'Start the stream' }).waitFor();
   return {
     page,

@@ -49,11 +49,13 @@ export function endpointInDetail(endpoint: Fields, now: number): string[] {
 }
 
 /** An endpoint fails from its first failure to its next success. Meanwhile its circuit may be open (PROTOCOL.md §13.4). */
-function healthOf({ status, reason, failingSince }: Fields, now: number): string {
+function healthOf({ status, reason, failingSince, pausedUntil }: Fields, now: number): string {
   const why = typeof reason === 'string' ? [`stopped: ${reason}`] : [];
   const since = typeof failingSince === 'string' ? Date.parse(failingSince) : Number.NaN;
   const failing = Number.isNaN(since) ? [] : [`failing for ${timeOf(Math.max(0, now - since))}`];
-  if (why.length + failing.length > 0) return [...why, ...failing].join(', ');
+  const paused = pausedUntil === undefined ? [] : [`paused until ${secondOf(pausedUntil)}`];
+  const all = [...why, ...failing, ...paused];
+  if (all.length > 0) return all.join(', ');
   return status === 'pending' ? 'has not agreed yet' : 'fine';
 }
 

@@ -43,6 +43,31 @@ async function stop(hub: Command): Promise<void> {
 
 const states = async (page: Page): Promise<string[]> => await page.locator('.state').allInnerTexts();
 
+/** What the hub has done: one message, by all transports. A stream is counted when it ends, which is too late for this test. */
+async function healthShown(page: Page, address: string): Promise<void> {
+  await page.getByRole('link', { name: 'Health' }).click();
+  const shown = page.locator('main.health');
+  const rowsOf = async (title: string): Promise<string[]> =>
+    await page.getByRole('table', { name: title }).locator('tbody tr').allInnerTexts();
+  const delivered = TRACKS.filter((track) => track !== 'Server-Sent Events').map((track) => `${track}\t1`);
+  await expect
+    .poll(async () => await rowsOf('Delivered by transport'))
+    .toEqual(expect.arrayContaining(delivered));
+  await expect.poll(async () => await shown.innerText()).toMatch(/Published\s+1\n/);
+  expect(await shown.innerText()).toMatch(/Dead letters\s+0\n/);
+  expect(await rowsOf('Refusals and failures')).toContainEqual(expect.stringMatching(/^Defects.*\t0$/));
+  expect(await rowsOf('AWS calls by function')).toContainEqual(
+    expect.stringMatching(/^Publish\tsns:Publish\t1\tunder \$0\.0001$/),
+  );
+  expect(await rowsOf('What this would cost')).toHaveLength(4);
+  expect(await page.locator('tfoot').innerText()).toMatch(/^Together\t(under )?\$0\.\d+\t–$/);
+  for (const token of ['', 'no.such.token']) {
+    const headers = { Authorization: `Bearer ${token}` };
+    const response = await fetch(new URL('/console/health', address), { headers });
+    expect([response.status, await response.json()]).toMatchObject([403, { error: { code: 'forbidden' } }]);
+  }
+}
+
 test('one click opens it signed in, and the address is worth nothing after that', async () => {
   const { hub, address } = await start('0');
   const page = await openWindow(browser);
@@ -52,6 +77,8 @@ test('one click opens it signed in, and the address is worth nothing after that'
   // The receiver of npm start takes the webhook: no second terminal is needed.
   await page.getByRole('button', { name: 'Publish one' }).click();
   await expect.poll(async () => await figures(page, 'Arrived')).toEqual(everywhere('1'));
+
+  await healthShown(page, address);
 
   const again = await openWindow(browser);
   await again.goto(address);

@@ -16,10 +16,12 @@ export interface EndpointView {
   readonly endpoint: Endpoint;
   /** Undefined for a new endpoint. */
   readonly health?: Health;
+  /** Time until which the hub sends nothing, because the circuit breaker or the endpoint asks for a pause. Undefined for no pause. */
+  readonly pausedUntil?: number | undefined;
 }
 
 /** Returns the public members. Secrets, sealed or not, and the principal stay inside. */
-function publicEndpoint({ endpoint, health }: EndpointView): object {
+function publicEndpoint({ endpoint, health, pausedUntil }: EndpointView): object {
   const { id, url, channels, types, format, rate, handshake, description } = endpoint;
   const { status, reason, createdAt } = endpoint;
   // JSON leaves undefined members out.
@@ -36,6 +38,7 @@ function publicEndpoint({ endpoint, health }: EndpointView): object {
     reason,
     createdAt: iso(createdAt),
     failingSince: health?.failingSince === undefined ? undefined : iso(health.failingSince),
+    pausedUntil: pausedUntil === undefined ? undefined : iso(pausedUntil),
   };
 }
 

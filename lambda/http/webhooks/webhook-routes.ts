@@ -22,6 +22,7 @@ import {
   sendTest,
 } from '../../webhook/delivery-requests.ts';
 import type { Endpoint } from '../../webhook/endpoint.ts';
+import { pauseIn } from '../../webhook/health.ts';
 import {
   changeEndpoint,
   createEndpoint,
@@ -210,7 +211,8 @@ async function change(
 }
 
 async function viewOf(managing: Managing, endpoint: Endpoint): Promise<EndpointView> {
-  return { endpoint, health: await healthOf(managing, endpoint) };
+  const health = await healthOf(managing, endpoint);
+  return { endpoint, health, pausedUntil: pauseIn(health, managing.clock()) };
 }
 
 const checked = ({ checkUrl }: WebhookRouteOptions, raw: Request, url: string): string =>

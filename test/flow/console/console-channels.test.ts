@@ -2,9 +2,10 @@
  * The channels of the console, in a real browser: the list, following, publishing, the history, and hostile content.
  * @module
  */
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { complaintsOf, examineEverywhere, openBrowser, openWindow } from '../../support/console/browser.ts';
+import { open, openChannels, publish, shownIn } from '../../support/console/channels.ts';
 import { callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
 
 let browser: Browser;
@@ -13,34 +14,12 @@ beforeAll(async () => {
 });
 afterAll(async () => await browser?.close());
 
-async function openChannels(secret: string): Promise<Page> {
-  const page = await openWindow(browser);
-  await page.goto(`${inject('hub').url}/console#channels`);
-  await page.getByLabel('Token').fill(secret);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  return page;
-}
-
-async function open(page: Page, channel: string): Promise<void> {
-  await page.getByLabel('Channel, or the beginning').fill(channel);
-  await page.getByRole('button', { name: 'Open' }).click();
-  await expect.poll(async () => await page.locator('.channel-view .state').innerText()).toContain('Live by');
-}
-
-const publish = async (page: Page, text: string): Promise<void> => {
-  await page.getByLabel('Message as').fill(text);
-  await page.getByRole('button', { name: 'Publish' }).click();
-};
-
-/** The messages that the page shows, the newest first. */
-const shownIn = (page: Page): Promise<string[]> => page.locator('.messages pre').allInnerTexts();
-
 test('a channel is found in the list, followed, published to, and deleted', async () => {
   const hub = await callerWith(EVERYTHING);
   const folder = newChannel('console');
   const channel = `${folder}/room1`;
   await hub.publish(channel, 'first');
-  const page = await openChannels(await token(EVERYTHING));
+  const page = await openChannels(browser, await token(EVERYTHING));
   const complaints = complaintsOf(page);
   const list = page.getByRole('region', { name: 'List of channels' });
   await list.getByLabel('Channel, or the beginning').fill(`${folder}/`);
@@ -82,7 +61,7 @@ test('the history is read page by page, to its beginning; a closed channel says 
   const hub = await callerWith(EVERYTHING);
   const channel = newChannel('console');
   await hub.publish(channel, ...Array.from({ length: 120 }, (_, n) => n));
-  const page = await openChannels(await token(EVERYTHING));
+  const page = await openChannels(browser, await token(EVERYTHING));
   await open(page, channel);
   await expect.poll(async () => (await shownIn(page)).length).toBe(50);
   const older = page.getByRole('button', { name: 'Older messages' });
@@ -110,7 +89,7 @@ test('hostile messages are text: scripts do not run, directions do not turn, and
   const script = '<img src=x onerror="window.attacked=true"><script>window.attacked=true</script>';
   const long = 'a'.repeat(100_000);
   await hub.publish(channel, script, '\u202egnp.exe\u2066', long);
-  const page = await openChannels(await token(EVERYTHING));
+  const page = await openChannels(browser, await token(EVERYTHING));
   const complaints = complaintsOf(page);
   await open(page, channel);
   await expect.poll(async () => (await shownIn(page)).length).toBe(3);
@@ -129,7 +108,7 @@ test('a channel that is deleted while it is shown says so, and can be followed a
   const hub = await callerWith(EVERYTHING);
   const channel = newChannel('console');
   await hub.publish(channel, 'before');
-  const page = await openChannels(await token(EVERYTHING));
+  const page = await openChannels(browser, await token(EVERYTHING));
   await open(page, channel);
   await expect.poll(async () => await shownIn(page)).toEqual(['"before"']);
   await hub.request(`/channels/${channel}`, { method: 'DELETE' });
@@ -146,7 +125,7 @@ test('a channel that is deleted while it is shown says so, and can be followed a
 test('a token without manage cannot list, and can open a channel by its name', async () => {
   const hub = await callerWith(EVERYTHING);
   const channel = newChannel('console');
-  const page = await openChannels(await token({ 'console/*': ['publish', 'subscribe'] }));
+  const page = await openChannels(browser, await token({ 'console/*': ['publish', 'subscribe'] }));
   await expect.poll(async () => await page.getByRole('alert').innerText()).toContain('may not list');
   await open(page, channel);
   await expect.poll(async () => await page.locator('.channel-view').innerText()).toContain('No message yet');
@@ -181,7 +160,7 @@ test('a hub that is busy says so, and the next attempt goes on', async () => {
 
 test('a token that ends while the page is open leads back to the sign-in, with the reason', async () => {
   // The hub allows for 30 s of clock difference (PROTOCOL.md §7): this token has ten left.
-  const page = await openChannels(await token(EVERYTHING, -20));
+  const page = await openChannels(browser, await token(EVERYTHING, -20));
   await open(page, newChannel('console'));
   await expect.poll(async () => await page.getByLabel('Token').count(), { timeout: 120_000 }).toBe(1);
   expect(await page.getByRole('alert').innerText()).toContain('does not accept the token any more');

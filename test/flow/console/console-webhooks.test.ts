@@ -4,7 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { complaintsOf, examineEverywhere, openBrowser, openWindow } from '../../support/console/browser.ts';
+import { complaintsOf, examineEverywhere, openBrowser, openSignedIn } from '../../support/console/browser.ts';
 import { isHubLocal } from '../../support/webhooks/webhook-calls.ts';
 import { dataOf, type Receiver, startReceiver, verify } from '../../support/wire/receiver.ts';
 import { callerWith, EVERYTHING, newChannel, token } from '../../support/wire/wire.ts';
@@ -21,10 +21,7 @@ afterAll(async () => {
 });
 
 async function openWebhooks(secret: string): Promise<Page> {
-  const page = await openWindow(browser);
-  await page.goto(`${inject('hub').url}/console#webhooks`);
-  await page.getByLabel('Token').fill(secret);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  const page = await openSignedIn(browser, 'webhooks', secret);
   page.on('dialog', (dialog) => void dialog.accept());
   return page;
 }
@@ -120,6 +117,20 @@ test.runIf(isHubLocal)(
     receiver.reply = () => ({ status: 204 });
     await page.getByRole('button', { name: 'Try once more' }).click();
     await expect.poll(async () => await deliveriesIn(page)).toEqual([`delivered ${channel}`]);
+
+    // Five failures in a row open the circuit.
+    receiver.reply = () => ({ status: 500 });
+    const state = page.locator('.channel-view .state');
+    await hub.publish(channel, 1, 2, 3, 4, 5);
+    await expect
+      .poll(async () => await state.innerText())
+      .toMatch(/^enabled, failing since .*, paused until [\d:]+ \(the circuit is open/);
+    receiver.reply = () => ({ status: 204 });
+    await page.getByRole('button', { name: 'Try again now' }).click();
+    await expect.poll(async () => await state.innerText()).toBe('enabled');
+    await expect
+      .poll(async () => new Set(await deliveriesIn(page)))
+      .toEqual(new Set([`delivered ${channel}`]));
     expect(await page.evaluate('window.attacked')).toBeUndefined();
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await page.close();

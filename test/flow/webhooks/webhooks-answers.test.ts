@@ -51,6 +51,8 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     await hub.publish(channel, 'first');
     await arrived(receiver, 1);
     await expect.poll(() => webhooks.statuses(id)).toEqual(['waiting']);
+    // The owner of the endpoint notes the pause when it has done what it can.
+    await expect.poll(() => endpoint(id)).toHaveProperty('pausedUntil');
     await hub.publish(channel, 'second');
     await arrived(receiver, 3);
     const [refused, ...others] = receiver.received.map(({ at }) => at);
@@ -58,6 +60,7 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     await expect.poll(() => webhooks.statuses(id)).toEqual(['delivered', 'delivered']);
     const counts = (await webhooks.everyDelivery(id)).map((one) => attemptsOf(one).length);
     expect(counts).toEqual([1, 2]);
+    expect(await endpoint(id)).not.toHaveProperty('pausedUntil');
   });
 
   test('a redirect has failed: the hub does not follow it, and sends nothing to the other URL', async () => {

@@ -108,7 +108,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     may: [
       /^test\/support\//,
       /^lambda\//,
-      /^console\/(format|race\/(arrivals|delays|metered-host|race-channel|ways))\.ts$/,
+      /^console\/(format|channels\/keyed-values|health\/running-cost|race\/(arrivals|delays|metered-host|race-channel|ways))\.ts$/,
       client,
       protocol,
       anyPackage,

@@ -43,6 +43,22 @@ describe('one environment process', () => {
     expect(await pid()).toBe(await pid());
   });
 
+  it('is billed for each invocation and its time', async () => {
+    const runs = async (): Promise<{ count: number; ms: number }> => {
+      const rows: unknown = await (await fetch(`${stack.control}/runs`)).json();
+      const all = Array.isArray(rows) ? rows : [];
+      return {
+        count: all.reduce((sum, { count }) => sum + Number(count), 0),
+        ms: all.reduce((sum, { ms }) => sum + Number(ms), 0),
+      };
+    };
+    const before = await runs();
+    await pid();
+    const after = await runs();
+    expect(after.count).toBe(before.count + 1);
+    expect(after.ms).toBeGreaterThan(before.ms);
+  });
+
   it('has the variables of the template and of Lambda, and none of its parent', async () => {
     process.env.SECRET_OF_THE_PARENT = 'do not tell';
     process.env.AWS_PROFILE = 'production';

@@ -70,6 +70,20 @@ describe('an endpoint', () => {
     expect((await stored(id)).url).toBe('https://example.org/');
   });
 
+  test('has the time until which it is paused, and not a moment longer', async () => {
+    const id = await created();
+    const { leases } = world.stores;
+    const lease = { owner: 'owner', until: 1 };
+    const taken = await leases.take(id, lease, 0);
+    if (!taken) throw new Error('the lease is free');
+    const health = { ...taken.health, failingSince: world.log.now, backoffUntil: world.log.now + 1_000 };
+    await leases.release(id, lease, { ...taken, health }, undefined, 0);
+    const read = async () => (await ask('GET', `/webhooks/${id}`)).body;
+    expect(await read()).toMatchObject({ pausedUntil: '2020-01-01T00:00:01.000Z' });
+    world.log.now += 1_000;
+    expect(await read()).not.toHaveProperty('pausedUntil');
+  });
+
   test('has the time since which it fails, alone and in the list', async () => {
     const id = await created();
     const { leases } = world.stores;
