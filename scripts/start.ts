@@ -15,7 +15,7 @@ import { command, UsageError } from './cli.ts';
 import { type ConsoleLink, consoleLink } from './hub/console-link.ts';
 import { hubLog } from './hub/hub-log.ts';
 import { removeLocalHub, writeLocalHub } from './hub/local-file.ts';
-import { type HubOptions, type RunningHub, startHub } from './hub/local-hub.ts';
+import { type HubOptions, type RunningHub, startHub, WITH_EXAMPLES } from './hub/local-hub.ts';
 import { printableLines } from './terminal/printable.ts';
 import { statusLineOn } from './terminal/status-line.ts';
 import { waitFor } from './terminal/waiting.ts';
@@ -164,7 +164,7 @@ async function optionsOf(
   const isChaos = flags.chaos ?? flags.harsh ?? false;
   if (seed !== undefined && !isChaos) throw new UsageError('--seed goes with --chaos');
   const context = {
-    'tidings:console': true,
+    ...WITH_EXAMPLES,
     ...(mode === undefined ? {} : { 'tidings:channelCreation': modeOf(mode) }),
     ...(anonymous === undefined ? {} : { 'tidings:anonymous': capabilityOf(anonymous) }),
   };
