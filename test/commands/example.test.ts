@@ -2,9 +2,12 @@
  * `npm run example`: lists, refuses mistakes in one sentence, and starts and stops a hub and a backend together.
  * @module
  */
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { callerAt } from '../support/wire/wire.ts';
 import { type Command, isAlive, run, runIn, temporaryDirectory } from './support.ts';
 
 const READY = { timeout: 120_000, interval: 50 };
@@ -21,16 +24,29 @@ afterAll(async () => {
 
 const localFile = join(cwd, '.tidings/local.json');
 
-/** Starts an example on a free port, and returns the address that it prints. */
-async function start(...args: readonly string[]): Promise<{ command: Command; address: string }> {
-  const command = runIn({ cwd, env: { ...process.env, PORT: '0' } }, SCRIPT, ...args);
+/** Starts an example, and returns the address that it prints. */
+async function start(
+  name: string,
+  port: string,
+  ready: RegExp,
+): Promise<{ command: Command; address: string }> {
+  const command = runIn({ cwd, env: { ...process.env, PORT: port } }, SCRIPT, name);
   running.add(command);
   await expect
-    .poll(() => command.output().includes('is ready at') || command.process.exitCode !== null, READY)
+    .poll(() => ready.test(command.output()) || command.process.exitCode !== null, READY)
     .toBe(true);
-  const [, address = ''] = /is ready at (http:\S+)/.exec(command.output()) ?? [];
+  const [, address = ''] = ready.exec(command.output()) ?? [];
   if (address === '') throw new Error(command.output());
   return { command, address };
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = Object(server.address());
+  server.close();
+  await once(server, 'close');
+  return String(port);
 }
 
 async function stop(command: Command): Promise<number | null> {
@@ -74,15 +90,20 @@ describe('a mistake is one sentence', () => {
 });
 
 test('starts a hub and a backend, a second example uses that hub, and Ctrl-C ends what it has started', async () => {
-  const chat = await start('chat');
+  const chat = await start('chat', '0', /is ready at (http:\S+)/);
   expect((await fetch(chat.address)).headers.get('content-security-policy')).toContain("default-src 'none'");
-  const { url, pid } = JSON.parse(readFileSync(localFile, 'utf8'));
+  const { url, pid, token } = JSON.parse(readFileSync(localFile, 'utf8'));
   expect(chat.command.output()).toContain(`The hub is ${url}, and its console is ${url}/console#code=`);
 
-  const stocks = await start('stocks');
-  expect(stocks.command.output()).toContain(`The hub is the one that runs here: ${url}`);
-  expect(await stop(stocks.command)).toBe(0);
-  await expect(fetch(stocks.address)).rejects.toThrow();
+  const receiver = await start('webhook-receiver', await freePort(), /receiving at (http:\S+)/);
+  expect(receiver.command.output()).toContain(`The hub is the one that runs here: ${url}`);
+  const hub = callerAt(url, { Authorization: `Bearer ${token}` });
+  await hub.publish('orders/7', { type: 'order.paid' });
+  await expect.poll(() => receiver.command.output(), READY).toContain('"data":{"type":"order.paid"}');
+  const endpoints = async (): Promise<unknown> => await (await hub.request('/webhooks')).json();
+  expect(await endpoints()).toMatchObject({ endpoints: [{ url: receiver.address }] });
+  expect(await stop(receiver.command)).toBe(0);
+  expect(await endpoints()).toEqual({ endpoints: [] });
   expect((await fetch(chat.address)).status).toBe(200);
 
   expect(await stop(chat.command)).toBe(0);
