@@ -6,8 +6,8 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { commandWithWords, UsageError } from './cli.ts';
 import { startBackend } from './example/backend.ts';
-import { type ExampleHub, findHub } from './example/example-hub.ts';
-import { startReceiver } from './example/receiver.ts';
+import { checkOptions, type ExampleHub, findHub } from './example/example-hub.ts';
+import { receiverPort, startReceiver } from './example/receiver.ts';
 import { note } from './terminal/waiting.ts';
 
 const HELP = `usage: npm run example [-- NAME [OPTIONS]]
@@ -29,6 +29,8 @@ interface Example {
   readonly shows: string;
   /** What to do when it runs. */
   readonly advice: string;
+  /** True if the hub must have the stamps and the presence of examples/README.md. */
+  readonly needsOptions?: boolean;
 }
 
 const RECEIVER = 'webhook-receiver';
@@ -37,6 +39,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   chat: {
     shows: 'rooms with history, who is here, who is typing, and messages that are edited and deleted',
     advice: 'Open it in two browsers, with two names.',
+    needsOptions: true,
   },
   stocks: {
     shows: '20 symbols with ten prices a second, the last ones at once, and a slow page that skips',
@@ -45,6 +48,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   game: {
     shows: 'eight players with 20 positions a second each, stored scores, and the measured round trip',
     advice: 'Open it in two browsers. Steer with the arrow keys, or with the pointer.',
+    needsOptions: true,
   },
   assistant: {
     shows: 'an AI chat whose answer goes on over a reload',
@@ -74,14 +78,16 @@ function list(): void {
 
 async function run(
   name: string,
-  { advice }: Example,
+  { advice, needsOptions = false }: Example,
   flags: { readonly stage?: string | undefined; readonly url?: string | undefined },
 ): Promise<void> {
   const stopped = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort());
+  if (name === RECEIVER) receiverPort();
   const hub = await findHub(flags, stopped.signal);
   if (hub === undefined) return;
   try {
+    if (needsOptions) await checkOptions(hub);
     note(`${hub.about}\n${advice}\nCtrl-C ends it.`);
     const { backend, close } = name === RECEIVER ? await startReceiver(hub) : startServer(name, hub);
     await running(backend, stopped.signal);

@@ -4,7 +4,7 @@
  */
 import { connect, type Hub } from '../../client/index.ts';
 import type { Capability } from '../../scripts/mint.ts';
-import { hubOfEnvironment, startApplication } from '../shared/application.ts';
+import { createKeyed, hubOfEnvironment, startApplication } from '../shared/application.ts';
 import { startBot } from './bot.ts';
 import {
   anyPlace,
@@ -22,23 +22,16 @@ const PLAYS: Capability = { [POSITIONS]: ['publish', 'subscribe'], [BOARD]: ['su
 const WATCHES: Capability = { [POSITIONS]: ['subscribe'], [BOARD]: ['subscribe'] };
 const JUDGES: Capability = { [POSITIONS]: ['subscribe'], [BOARD]: ['publish', 'subscribe'] };
 
-const { url, socketUrl, streamUrl, tokenFor } = hubOfEnvironment();
+const hub = hubOfEnvironment();
+const { url, socketUrl, streamUrl, tokenFor } = hub;
 const clientOf = (sub: string, capability: Capability): Hub =>
   connect({ url, socketUrl, streamUrl, token: () => tokenFor(sub, capability) });
 
-const created = await fetch(`${url}/channels/${BOARD}`, {
-  method: 'PUT',
-  headers: {
-    Authorization: `Bearer ${await tokenFor(REFEREE, JUDGES)}`,
-    'Content-Type': 'application/json',
-    'Stream-Key': '/key',
-  },
-});
-if (!created.ok) throw new Error(`the hub answered ${created.status}: ${await created.text()}`);
+await createKeyed(hub, BOARD, '/key');
 
 // People who are here, by their `sub`. Presence is the list of players: a page that is closed leaves by itself.
 let people: readonly string[] = [];
-await startApplication(hubOfEnvironment(), {
+await startApplication(hub, {
   title: 'Game',
   folder: import.meta.dirname,
   rightsOf: ({ id }) => (people.length < PLAYERS || people.slice(0, PLAYERS).includes(id) ? PLAYS : WATCHES),

@@ -11,7 +11,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { getCookie, setCookie } from 'hono/cookie';
 import { type Capability, mint } from '../../scripts/mint.ts';
-import { listen } from './listen.ts';
+import { fail, listen } from './listen.ts';
 
 /** A hub, and how to get tokens for it. */
 export interface HubAccess {
@@ -58,11 +58,11 @@ const MOST_VISITORS = 1_000;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._-]{0,23}$/u;
 const COOKIE = 'visitor';
 
-/** Returns the hub that the environment names: TIDINGS_URL, TIDINGS_KEY and TIDINGS_AUDIENCE. @throws Error if one is missing */
+/** Returns the hub that the environment names: TIDINGS_URL, TIDINGS_KEY and TIDINGS_AUDIENCE. */
 export function hubOfEnvironment(): HubAccess {
   const { TIDINGS_URL, TIDINGS_SOCKET_URL, TIDINGS_STREAM_URL, TIDINGS_KEY, TIDINGS_AUDIENCE } = process.env;
   if (!TIDINGS_URL || !TIDINGS_KEY || !TIDINGS_AUDIENCE)
-    throw new Error(
+    fail(
       'set TIDINGS_URL, TIDINGS_KEY and TIDINGS_AUDIENCE: npm run example does it, or npm run -s token -- --key prints the last two',
     );
   const keys = { key: TIDINGS_KEY, audience: TIDINGS_AUDIENCE };
@@ -72,6 +72,16 @@ export function hubOfEnvironment(): HubAccess {
     streamUrl: TIDINGS_STREAM_URL,
     tokenFor: (sub, capability) => mint({ ...keys, sub, capability, ttlSeconds: TOKEN_SECONDS }),
   };
+}
+
+/** Creates a keyed channel, unless it is there. The key is one or more JSON Pointers. */
+export async function createKeyed({ url, tokenFor }: HubAccess, channel: string, key: string): Promise<void> {
+  const token = await tokenFor('backend', { [channel]: ['publish'] });
+  const response = await fetch(`${url}/channels/${channel}`, {
+    method: 'PUT',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', 'Stream-Key': key },
+  }).catch((error: unknown) => fail(`the hub does not answer at ${url}: ${error}`));
+  if (!response.ok) fail(`the hub answered ${response.status}: ${await response.text()}`);
 }
 
 /** Serves the page and the tokens of an example, and prints its address. */

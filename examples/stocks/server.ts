@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../client/index.ts';
-import { hubOfEnvironment, startApplication } from '../shared/application.ts';
+import { createKeyed, hubOfEnvironment, startApplication } from '../shared/application.ts';
 
 const CHANNEL = 'demo/stocks/prices';
 const SYMBOLS =
@@ -21,15 +21,7 @@ const hub = hubOfEnvironment();
 const token = (): Promise<string> => hub.tokenFor('exchange', { [CHANNEL]: ['publish'] });
 
 // A keyed channel: the hub keeps the newest message of each symbol, and gives it to readers that come late.
-const created = await fetch(`${hub.url}/channels/${CHANNEL}`, {
-  method: 'PUT',
-  headers: {
-    Authorization: `Bearer ${await token()}`,
-    'Content-Type': 'application/json',
-    'Stream-Key': '/symbol',
-  },
-});
-if (!created.ok) throw new Error(`the hub answered ${created.status}: ${await created.text()}`);
+await createKeyed(hub, CHANNEL, '/symbol');
 
 await startApplication(hub, {
   title: 'Stocks',

@@ -2,6 +2,9 @@
  * The hub of an example: one that runs here, a deployed one, one at a URL, or a new one that ends with the example.
  * @module
  */
+import type { Capability } from '../../protocol/capability.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { TIDINGS_EPHEMERAL } from '../../protocol/headers.ts';
 import { UsageError } from '../cli.ts';
 import { consoleLink } from '../hub/console-link.ts';
 import { type HubKeys, keysOfDeployedHub, keysOfLocalHub, outputsOfDeployedHub } from '../hub/hub-keys.ts';
@@ -9,22 +12,27 @@ import { hubLog } from '../hub/hub-log.ts';
 import { urlsIn } from '../hub/hub-urls.ts';
 import { readLocalHub, removeLocalHub, writeLocalHub } from '../hub/local-file.ts';
 import { startHub, WITH_EXAMPLES } from '../hub/local-hub.ts';
+import { mint } from '../mint.ts';
+import { ask, Refused } from '../remote/ask.ts';
+import type { RemoteHub } from '../remote/remote-hub.ts';
 import { note, waitFor } from '../terminal/waiting.ts';
 
 /** A hub that an example can use. */
 export interface ExampleHub {
   /** A line for people. */
   readonly about: string;
-  /** Its URL. */
-  readonly url: string;
-  /** What mints its tokens. */
-  readonly keys: HubKeys;
+  /** Returns the hub as commands call it, with these rights. */
+  readonly callable: (rights: Capability) => RemoteHub;
   /** The variables that the backend of an example reads. */
   readonly environment: Readonly<Record<string, string>>;
   /** Ends what was started. */
   readonly close: () => Promise<void>;
 }
 
+/** A channel that no example uses. */
+const PROBE = 'demo/chat/probe';
+/** Seconds. A command takes a new token for each request. */
+const TOKEN_SECONDS = 60;
 /** Requests at a time in one process of a function: the browsers share the machine with the hub. */
 const CONCURRENCY = 64;
 
@@ -97,8 +105,45 @@ async function started(stopped: AbortSignal): Promise<ExampleHub | undefined> {
 
 const hubOf = (about: string, url: string, keys: HubKeys): ExampleHub => ({
   about,
-  url,
-  keys,
+  callable: (capability) => ({
+    url,
+    socketUrl: undefined,
+    streamUrl: undefined,
+    token: () => mint({ ...keys, capability, sub: 'example', ttlSeconds: TOKEN_SECONDS }),
+    advice: 'check that it runs, and your network',
+    tokenFlags: '',
+  }),
   environment: { TIDINGS_URL: url, TIDINGS_KEY: keys.key, TIDINGS_AUDIENCE: keys.audience },
   close: async () => {},
 });
+
+/** Checks that a hub has the options of {@link WITH_EXAMPLES}. @throws Error in one sentence that says what to do */
+export async function checkOptions({ callable }: ExampleHub): Promise<void> {
+  const needs: Capability = { [PROBE]: ['publish', 'subscribe'] };
+  const hub = callable(needs);
+  const stamp = ask(hub, `/channels/${PROBE}`, {
+    method: 'POST',
+    // Ephemeral: nothing is stored. A hub that stamps these channels refuses a message that has the member itself.
+    headers: { 'Content-Type': 'application/json', [TIDINGS_EPHEMERAL]: 'true' },
+    body: '{"sender":"example"}',
+    doing: 'looking for the options of the hub',
+    needs,
+  });
+  const hasStamp = (await codeOf(stamp)) === 'reserved_member';
+  const presence = ask(hub, `/presence/${PROBE}`, { doing: 'looking for presence', needs });
+  if (hasStamp && (await codeOf(presence)) === undefined) return;
+  throw new Error(
+    'the hub has no stamps or no presence for demo/*: examples/README.md has the options to deploy it with',
+  );
+}
+
+/** Returns the code of a refusal, and undefined if there is none. */
+async function codeOf(answer: Promise<Response>): Promise<ErrorCode | undefined> {
+  try {
+    await answer;
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refused) return error.code;
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { callerAt } from '../support/wire/wire.ts';
@@ -87,6 +87,19 @@ describe('a mistake is one sentence', () => {
     expect([await command.ended, command.output().trim().split('\n').length]).toEqual([2, 1]);
     expect(command.output()).toContain(sentence);
   });
+});
+
+test('a hub without the stamps and the presence that a chat needs is refused in one sentence', async () => {
+  const server = createServer((_request, response) => response.writeHead(202).end()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${Object(server.address()).port}`;
+  const env = { ...process.env, TIDINGS_KEY: 'key', TIDINGS_AUDIENCE: 'tidings:dev' };
+  const command = runIn({ cwd, env }, SCRIPT, 'chat', '--url', url);
+  expect(await command.ended).toBe(1);
+  expect(command.output().trim().split('\n')).toEqual([
+    expect.stringMatching(/^tidings: the hub has no stamps or no presence for demo\/\*: examples\/README.md/),
+  ]);
+  server.close();
 });
 
 test('starts a hub and a backend, a second example uses that hub, and Ctrl-C ends what it has started', async () => {
