@@ -33,6 +33,7 @@ async function send(page: Page, text: string): Promise<void> {
 
 test('two people see each other, and what the other types, writes, edits and deletes', async () => {
   const ada = await visit(browser, chat, 'Ada');
+  await expect.poll(async () => await presentIn(ada)).toEqual(['Ada (you)']);
   const bo = await visit(browser, chat, 'Bo');
   const complaints = [complaintsOf(ada), complaintsOf(bo)];
   await expect.poll(async () => await presentIn(ada)).toEqual(['Ada (you)', 'Bo']);
