@@ -4,8 +4,8 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import chromium from '@sparticuz/chromium';
-import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { openBrowser } from '../console/real-browser.ts';
 import { startBackend } from './backend.ts';
 import { findHub } from './example-hub.ts';
 
@@ -61,11 +61,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
 export async function photographExamples(fileOf: (name: string) => string): Promise<void> {
   const hub = await findHub({}, new AbortController().signal);
   if (hub === undefined) return;
-  const browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: chromium.args.filter((arg) => arg !== '--single-process'),
-    headless: true,
-  });
+  const browser = await openBrowser();
   try {
     for (const [name, scene] of Object.entries(SCENES)) {
       process.stdout.write(`playing ${name} …\n`);

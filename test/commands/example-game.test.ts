@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { complaintsOf, examineEverywhere, openBrowser } from '../support/console/browser.ts';
+import { examineEverywhere, openBrowser } from '../support/console/browser.ts';
 import { visit } from '../support/examples/application.ts';
 import { followPlayers } from '../support/examples/positions.ts';
 import { type Caller, callerAt } from '../support/wire/wire.ts';
@@ -33,7 +33,7 @@ afterAll(async () => {
 
 const figure = async (page: Page, label: string): Promise<string> =>
   await page.locator('.figures > div', { hasText: label }).locator('dd').innerText();
-const scoresIn = (page: Page): Promise<string[]> => page.locator('.game li').allInnerTexts();
+const scoresIn = (page: Page): Promise<string[]> => page.locator('.columns li').allInnerTexts();
 
 /** The status if there is no such channel, else what is stored on it. */
 async function storedPositions(hub: Caller): Promise<number | string> {
@@ -45,8 +45,7 @@ test('a person plays with seven bots, sees the round trip, and moves by the arro
   const { url, token } = JSON.parse(readFileSync(join(cwd, '.tidings/local.json'), 'utf8'));
   const hub = callerAt(url, { Authorization: `Bearer ${token}` });
   const watcher = followPlayers(url, token);
-  const ada = await visit(browser, { url: address }, 'Ada');
-  const complaints = complaintsOf(ada);
+  const { page: ada, complaints } = await visit(browser, { url: address }, 'Ada');
   await expect.poll(async () => await figure(ada, 'Players')).toBe('8');
   await expect.poll(async () => await figure(ada, 'median')).toMatch(/^\d+ ms$/);
   await expect.poll(async () => (await scoresIn(ada)).join()).toContain('Bot');

@@ -55,7 +55,7 @@ function RoomView({ session, name }: { readonly session: Session; readonly name:
   };
   const { messages = [], present = [], typing = [], isBeginning = false } = state ?? {};
   return (
-    <div class="room">
+    <div class="columns">
       <section class="card talk" aria-label={`Room ${name}`}>
         <MessageList
           messages={messages}

@@ -4,6 +4,7 @@
  */
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Figure } from '../../shared/page/figure.tsx';
 import { nameOf, type Session, signIn } from '../../shared/page/session.ts';
 import { Alert, SignIn } from '../../shared/page/sign-in.tsx';
 import {
@@ -59,7 +60,7 @@ function Game({ session }: { readonly session: Session }) {
         <p class="muted">Arrow keys, or the pointer. Get the coin first.</p>
       </header>
       <Alert text={error} />
-      <div class="game">
+      <div class="columns">
         <canvas
           ref={canvas}
           width={FIELD.width}
@@ -83,13 +84,6 @@ function Game({ session }: { readonly session: Session }) {
     </main>
   );
 }
-
-const Figure = ({ label, value }: { readonly label: string; readonly value: string }) => (
-  <div>
-    <dt>{label}</dt>
-    <dd>{value}</dd>
-  </div>
-);
 
 /** Plays until the function that it returns is called. */
 function play(
@@ -145,10 +139,10 @@ function play(
   };
 }
 
-function quantileOf(trips: readonly number[], part: number): string {
+function quantileOf(trips: readonly number[], part: number): string | undefined {
   const sorted = [...trips].sort((a, b) => a - b);
   const trip = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
-  return trip === undefined ? '–' : `${Math.round(trip)} ms`;
+  return trip === undefined ? undefined : `${Math.round(trip)} ms`;
 }
 
 const root = document.getElementById('app');

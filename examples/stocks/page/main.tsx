@@ -6,6 +6,7 @@ import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { ConnectionState } from '../../../client/index.ts';
+import { Figure } from '../../shared/page/figure.tsx';
 import { type Session, signIn } from '../../shared/page/session.ts';
 import { followPrices, SLOW_MS, type Stock, type Ticker, WINDOW_MS } from './ticker.ts';
 
@@ -36,8 +37,8 @@ function App({ session }: { readonly session: Session }) {
           Slow tab
         </button>
         <dl class="figures">
-          <Figure label="Prices received" value={ticker?.received} />
-          <Figure label="Skipped by the hub" value={ticker?.skipped} />
+          <Figure label="Prices received" value={ticker && String(ticker.received)} />
+          <Figure label="Skipped by the hub" value={ticker && String(ticker.skipped)} />
           <Figure label="Newest price arrived after" value={ticker && `${ticker.lateMs} ms`} />
           <Figure
             label="Connection"
@@ -53,19 +54,6 @@ function App({ session }: { readonly session: Session }) {
     </main>
   );
 }
-
-const Figure = ({
-  label,
-  value,
-}: {
-  readonly label: string;
-  readonly value: string | number | undefined;
-}) => (
-  <div>
-    <dt>{label}</dt>
-    <dd>{value ?? '–'}</dd>
-  </div>
-);
 
 function StockCard({ stock: { symbol, price, first, line } }: { readonly stock: Stock }) {
   const change = ((price - first) / first) * 100;

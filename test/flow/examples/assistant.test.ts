@@ -4,7 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { complaintsOf, examineEverywhere, openBrowser } from '../../support/console/browser.ts';
+import { examineEverywhere, openBrowser } from '../../support/console/browser.ts';
 import { type RunningExample, startExample, visit } from '../../support/examples/application.ts';
 
 const END = 'This is the end.';
@@ -25,8 +25,7 @@ async function ask(page: Page, question: string): Promise<void> {
 }
 
 test('an answer goes on over a reload, is written once, and is there afterwards', async () => {
-  const page = await visit(browser, assistant);
-  const complaints = complaintsOf(page);
+  const { page, complaints } = await visit(browser, assistant);
   await ask(page, 'Will you be here after a reload?');
   await expect.poll(async () => (await textsIn(page))[1] ?? '').toContain('scripted model');
   const seen = (await textsIn(page))[1] ?? '';
@@ -50,7 +49,7 @@ test('an answer goes on over a reload, is written once, and is there afterwards'
 });
 
 test('a conversation is for its visitor alone, and mistakes get one sentence', async () => {
-  const page = await visit(browser, assistant);
+  const { page } = await visit(browser, assistant);
   await expect.poll(async () => await page.getByRole('status').innerText()).toBe('Ready');
   expect(await textsIn(page)).toEqual([]);
   await page.close();

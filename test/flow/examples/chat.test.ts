@@ -4,7 +4,7 @@
  */
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { complaintsOf, examineEverywhere, openBrowser } from '../../support/console/browser.ts';
+import { examineEverywhere, openBrowser } from '../../support/console/browser.ts';
 import { type RunningExample, startExample, visit } from '../../support/examples/application.ts';
 import { callerAt, token } from '../../support/wire/wire.ts';
 
@@ -32,10 +32,9 @@ async function send(page: Page, text: string): Promise<void> {
 }
 
 test('two people see each other, and what the other types, writes, edits and deletes', async () => {
-  const ada = await visit(browser, chat, 'Ada');
+  const { page: ada, complaints } = await visit(browser, chat, 'Ada');
   await expect.poll(async () => await presentIn(ada)).toEqual(['Ada (you)']);
-  const bo = await visit(browser, chat, 'Bo');
-  const complaints = [complaintsOf(ada), complaintsOf(bo)];
+  const { page: bo, complaints: others } = await visit(browser, chat, 'Bo');
   await expect.poll(async () => await presentIn(ada)).toEqual(['Ada (you)', 'Bo']);
   await expect.poll(async () => await presentIn(bo)).toEqual(['Ada', 'Bo (you)']);
 
@@ -71,7 +70,7 @@ test('two people see each other, and what the other types, writes, edits and del
   expect(await textsIn(ada)).toEqual([]);
   await bo.close();
   await ada.close();
-  expect(complaints).toEqual([[], []]);
+  expect([complaints, others]).toEqual([[], []]);
 });
 
 test('nobody can speak or edit for another, and hostile text is text', async () => {
@@ -83,10 +82,10 @@ test('nobody can speak or edit for another, and hostile text is text', async () 
   await eve.publish(channel, { type: 'edit', id: 'm1', text: 'forged' }, { type: 'delete', id: 'm1' });
   await eve.publish(channel, null, 7, { type: 'message', id: 5 }, { type: 'edit' });
   expect((await eve.publish(channel, { type: 'delete', id: 'm1', sender: 'Ada~1' })).status).toBe(400);
-  const bo = await visit(browser, chat, 'Bo');
+  const { page: bo, complaints } = await visit(browser, chat, 'Bo');
   await bo.getByRole('button', { name: 'support' }).click();
   await expect.poll(async () => await textsIn(bo)).toEqual([script]);
-  expect(await bo.evaluate('window.attacked')).toBeUndefined();
+  expect([await bo.evaluate('window.attacked'), complaints]).toEqual([undefined, []]);
   await bo.close();
 });
 
@@ -94,7 +93,7 @@ test('a room begins with its last 50 messages, and goes back to its beginning', 
   const crowd = await callerNamed('Crowd~1');
   const texts = Array.from({ length: 120 }, (_, n) => `message ${n}`);
   await crowd.publish('demo/chat/random', ...texts.map((text) => ({ type: 'message', id: text, text })));
-  const page = await visit(browser, chat, 'Ada');
+  const { page } = await visit(browser, chat, 'Ada');
   await page.getByRole('button', { name: 'random' }).click();
   await expect.poll(async () => await textsIn(page)).toEqual(texts.slice(-50));
   const older = page.getByRole('button', { name: 'Older messages' });

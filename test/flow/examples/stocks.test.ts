@@ -4,7 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { complaintsOf, examineEverywhere, openBrowser, openWindow } from '../../support/console/browser.ts';
+import { examineEverywhere, openBrowser, openWindow } from '../../support/console/browser.ts';
 import { type RunningExample, startExample, visit } from '../../support/examples/application.ts';
 import { callerAt, token } from '../../support/wire/wire.ts';
 
@@ -61,8 +61,7 @@ async function expectOnlyReads(secret: string): Promise<void> {
 }
 
 test('prices are live, a slow page skips and does not fall behind, and a page that comes late has the last prices at once', async () => {
-  const page = await visit(browser, stocks);
-  const complaints = complaintsOf(page);
+  const { page, complaints } = await visit(browser, stocks);
   await expect.poll(async () => Object.keys(await shownIn(page)).length).toBe(SYMBOLS);
   expect(await page.locator('canvas').count()).toBe(SYMBOLS);
   const before = await shownIn(page);

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { inject, vi } from 'vitest';
-import { openWindow } from '../console/browser.ts';
+import { complaintsOf, openWindow } from '../console/browser.ts';
 
 const READY = { timeout: 60_000, interval: 50 };
 
@@ -57,16 +57,24 @@ export async function startExample(name: string): Promise<RunningExample> {
   };
 }
 
+/** A window with an example. */
+export interface Visit {
+  readonly page: Page;
+  /** What the browser complains about. */
+  readonly complaints: readonly string[];
+}
+
 /** Opens the page of an example in a window of its own, which has its own cookies, and gives a name if it is asked for one. */
 export async function visit(
   browser: Browser,
   { url }: Pick<RunningExample, 'url'>,
   name?: string,
-): Promise<Page> {
+): Promise<Visit> {
   const page = await openWindow(browser);
+  const complaints = complaintsOf(page);
   await page.goto(url);
-  if (name === undefined) return page;
+  if (name === undefined) return { page, complaints };
   await page.getByLabel('Your name').fill(name);
   await page.getByRole('button', { name: 'Enter' }).click();
-  return page;
+  return { page, complaints };
 }
