@@ -218,6 +218,7 @@ ${concurrency === 1 ? 'One request at a time in each process, as deployed' : `Up
   token    may do everything for a day; mint others with npm run token -- --help
 
 To see messages as they are published, in another terminal: npm run -s listen -- 'chat/*'
+To see an application that uses this hub: npm run example -- chat
 Sockets open at ${url.replace(/^http/, 'ws')}/ws, with the subprotocols tidings.v1 and bearer.TOKEN.
 
 Paste these two lines once, and then any of the others: publish one message, publish a batch, read them all back.

@@ -40,9 +40,18 @@ await startApplication(hub, {
 const referee = clientOf(REFEREE, JUDGES);
 let coin: Place | undefined;
 let scores: ReadonlyMap<string, number> = new Map();
-const say = (...messages: readonly object[]): void => {
-  referee.publish(BOARD, messages).catch((error: unknown) => process.stderr.write(`${error}\n`));
-};
+/** Publishes a new coin, and the score of the player that has found the last one. */
+async function nextCoin(score?: object): Promise<void> {
+  const before = coin;
+  // Until the next coin is stored there is none: it has one finder.
+  coin = undefined;
+  try {
+    await referee.publish(BOARD, [...(score ? [score] : []), { key: 'coin', ...anyPlace() }]);
+  } catch (error) {
+    process.stderr.write(`${error}\n`);
+    coin = before;
+  }
+}
 // The referee learns the scores from the log, as everybody does. So they survive a restart of this program.
 followBoard(referee, (board) => {
   scores = board.scores;
@@ -50,11 +59,9 @@ followBoard(referee, (board) => {
 });
 followPositions(referee, ({ player, x, y }) => {
   if (coin === undefined || Math.hypot(coin.x - x, coin.y - y) > REACH) return;
-  // Until the next coin is stored there is none: it has one finder.
-  coin = undefined;
-  say({ key: player, score: (scores.get(player) ?? 0) + 1 }, { key: 'coin', ...anyPlace() });
+  void nextCoin({ key: player, score: (scores.get(player) ?? 0) + 1 });
 });
-say({ key: 'coin', ...anyPlace() });
+void nextCoin();
 
 const bots = new Map<string, () => void>();
 referee.presence(POSITIONS, {

@@ -56,7 +56,6 @@ const MAX_BODY = 64 * 1_024;
 const MOST_VISITORS = 1_000;
 /** Letters, digits and a few marks. No control characters, no marks of direction, and no `~`, which ends the name in an id. */
 const NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._-]{0,23}$/u;
-const COOKIE = 'visitor';
 
 /** Returns the hub that the environment names: TIDINGS_URL, TIDINGS_KEY and TIDINGS_AUDIENCE. */
 export function hubOfEnvironment(): HubAccess {
@@ -89,7 +88,9 @@ export async function startApplication(hub: HubAccess, application: Application)
   const { title, folder, rightsOf, routes } = application;
   const app = new Hono();
   const visitors = new Map<string, Visitor>();
-  const visitorOf: VisitorOf = (context) => visitors.get(getCookie(context, COOKIE) ?? '');
+  // Browsers send a cookie to all ports of a host, so each example needs another name.
+  const cookie = `${title.toLowerCase()}-visitor`;
+  const visitorOf: VisitorOf = (context) => visitors.get(getCookie(context, cookie) ?? '');
 
   app.use(bodyLimit({ maxSize: MAX_BODY }));
   servePage(app, hub, title, folder);
@@ -110,7 +111,7 @@ export async function startApplication(hub: HubAccess, application: Application)
       const secret = randomBytes(24).toString('base64url');
       visitors.set(secret, visitor);
       for (const [oldest] of [...visitors].slice(0, -MOST_VISITORS)) visitors.delete(oldest);
-      setCookie(context, COOKIE, secret, { httpOnly: true, sameSite: 'Strict', path: '/' });
+      setCookie(context, cookie, secret, { httpOnly: true, sameSite: 'Strict', path: '/' });
     }
     const { url, socketUrl, streamUrl } = hub;
     const token = await hub.tokenFor(visitor.id, rightsOf(visitor));

@@ -120,7 +120,8 @@ function play(
     sentAt.delete(n - MOST_TRIPS);
     // A position that is lost is replaced by the next one. Only a refusal is news: there may be eight players already.
     send(me, n).catch((reason: { readonly code?: unknown; readonly message: string }) => {
-      if (reason.code === 'forbidden') onError('There are eight players already: you are watching.');
+      if (reason.code === 'forbidden')
+        onError('There are eight players already: you are watching. Reload to try again.');
     });
     for (const [player, { at }] of players) if (performance.now() - at > GONE_MS) players.delete(player);
     onShown({ board, players: players.size, trips });
