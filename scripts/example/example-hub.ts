@@ -121,26 +121,27 @@ const hubOf = (about: string, url: string, keys: HubKeys): ExampleHub => ({
 export async function checkOptions({ callable }: ExampleHub): Promise<void> {
   const needs: Capability = { [PROBE]: ['publish', 'subscribe'] };
   const hub = callable(needs);
-  const stamp = ask(hub, `/channels/${PROBE}`, {
-    method: 'POST',
-    // Ephemeral: nothing is stored. A hub that stamps these channels refuses a message that has the member itself.
-    headers: { 'Content-Type': 'application/json', [TIDINGS_EPHEMERAL]: 'true' },
-    body: '{"sender":"example"}',
-    doing: 'looking for the options of the hub',
-    needs,
-  });
-  const hasStamp = (await codeOf(stamp)) === 'reserved_member';
-  const presence = ask(hub, `/presence/${PROBE}`, { doing: 'looking for presence', needs });
-  if (hasStamp && (await codeOf(presence)) === undefined) return;
+  const [stamp, presence] = await Promise.all([
+    codeOf(hub, `/channels/${PROBE}`, {
+      method: 'POST',
+      // Ephemeral: nothing is stored. A hub that stamps these channels refuses a message that has the member itself.
+      headers: { 'Content-Type': 'application/json', [TIDINGS_EPHEMERAL]: 'true' },
+      body: '{"sender":"example"}',
+      doing: 'looking for stamps',
+      needs,
+    }),
+    codeOf(hub, `/presence/${PROBE}`, { doing: 'looking for presence', needs }),
+  ]);
+  if (stamp === 'reserved_member' && presence === undefined) return;
   throw new Error(
     'the hub has no stamps or no presence for demo/*: examples/README.md has the options to deploy it with',
   );
 }
 
 /** Returns the code of a refusal, and undefined if there is none. */
-async function codeOf(answer: Promise<Response>): Promise<ErrorCode | undefined> {
+async function codeOf(...question: Parameters<typeof ask>): Promise<ErrorCode | undefined> {
   try {
-    await answer;
+    await ask(...question);
     return undefined;
   } catch (error) {
     if (error instanceof Refused) return error.code;
