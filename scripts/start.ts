@@ -15,7 +15,7 @@ import { type ConsoleLink, consoleLink } from './hub/console-link.ts';
 import { connectedTo } from './hub/control-rows.ts';
 import { hubLog } from './hub/hub-log.ts';
 import { removeLocalHub, writeLocalHub } from './hub/local-file.ts';
-import { type HubOptions, type RunningHub, startHub } from './hub/local-hub.ts';
+import { type HubOptions, type RunningHub, startHub, WITH_EXAMPLES } from './hub/local-hub.ts';
 import { printableLines } from './terminal/printable.ts';
 import { statusLineOn } from './terminal/status-line.ts';
 import { waitFor } from './terminal/waiting.ts';
@@ -147,7 +147,7 @@ async function optionsOf(
   const isChaos = flags.chaos ?? flags.harsh ?? false;
   if (seed !== undefined && !isChaos) throw new UsageError('--seed goes with --chaos');
   const context = {
-    'tidings:console': true,
+    ...WITH_EXAMPLES,
     ...(mode === undefined ? {} : { 'tidings:channelCreation': modeOf(mode) }),
     ...(anonymous === undefined ? {} : { 'tidings:anonymous': capabilityOf(anonymous) }),
   };
@@ -202,6 +202,7 @@ ${concurrency === 1 ? 'One request at a time in each process, as deployed' : `Up
   token    may do everything for a day; mint others with npm run token -- --help
 
 To see messages as they are published, in another terminal: npm run -s listen -- 'chat/*'
+To see an application that uses this hub: npm run example -- chat
 Sockets open at ${url.replace(/^http/, 'ws')}/ws, with the subprotocols tidings.v1 and bearer.TOKEN.
 
 Paste these two lines once, and then any of the others: publish one message, publish a batch, read them all back.

@@ -75,7 +75,13 @@ async function everything(): Promise<TestCounts[]> {
 async function check(): Promise<TestCounts> {
   return add(
     ...(await Promise.all([
-      step('types', async () => add(await passes('tsc', []), await passes('tsc', ['-p', 'console']))),
+      step('types', async () =>
+        add(
+          await passes('tsc', []),
+          await passes('tsc', ['-p', 'console']),
+          await passes('tsc', ['-p', 'examples']),
+        ),
+      ),
       step('format and lint', () => passes('biome', ['ci', '--error-on-warnings', '.'])),
       step('plain words', async () => checkWords(resolve('.'))),
     ])),

@@ -2,10 +2,10 @@
  * Opens the console of a local hub in a real browser, by the address that `npm start` prints.
  * @module
  */
-import chromium from '@sparticuz/chromium';
-import { type BrowserContextOptions, type Page, chromium as playwright } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { consoleLink } from '../hub/console-link.ts';
 import { startHub } from '../hub/local-hub.ts';
+import { openBrowser } from './real-browser.ts';
 
 /** Requests at a time in one process of a function: the page shares the machine with the hub. */
 const CONCURRENCY = 64;
@@ -27,12 +27,7 @@ export async function openConsole(options: BrowserContextOptions): Promise<OpenC
   const { intercept } = link;
   const context = { 'tidings:console': true };
   const hub = await startHub({ concurrency: CONCURRENCY, context, intercept });
-  const browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    // In one process, the end of a page with open sockets would end the browser.
-    args: chromium.args.filter((arg) => arg !== '--single-process'),
-    headless: true,
-  });
+  const browser = await openBrowser();
   // Without a locale Chromium takes one from the machine that Intl does not know.
   const page = await browser.newPage({ locale: 'en-GB', ...options });
   await page.goto(link.addressOf(hub));

@@ -18,6 +18,16 @@ const ASSEMBLIES = join(STATE_DIR, 'assemblies');
 /** The receivers of webhooks are on this machine too, and have no certificate. */
 const ON_ONE_MACHINE = { 'tidings:allowInsecureWebhooks': true };
 
+/** What people find in a hub that they try: the console, and what the examples need (examples/README.md). */
+export const WITH_EXAMPLES = {
+  'tidings:console': true,
+  'tidings:presence': ['demo/*'],
+  'tidings:stamp': {
+    'demo/chat/*': { sender: 'sub', sentAt: 'time' },
+    'demo/game/*': { player: 'sub' },
+  },
+};
+
 /** The options of a hub on this machine. */
 export interface HubOptions {
   /** Port of the hub; 0 takes a free one. Default: 0. */

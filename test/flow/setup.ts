@@ -6,7 +6,7 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import type { TestProject } from 'vitest/node';
 import { keysOfDeployedHub, keysOfLocalHub, urlOfDeployedHub } from '../../scripts/hub/hub-keys.ts';
-import { startHub } from '../../scripts/hub/local-hub.ts';
+import { startHub, WITH_EXAMPLES } from '../../scripts/hub/local-hub.ts';
 import { type IssuerUnderTest, startIssuer } from '../support/access/issuer.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 
@@ -46,10 +46,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const hub = await startHub({
     context: {
       'tidings:anonymous': ANONYMOUS,
-      'tidings:console': true,
+      ...WITH_EXAMPLES,
       'tidings:heldPerCaller': HELD_PER_CALLER,
-      'tidings:presence': ['present/*'],
-      'tidings:stamp': { 'stamped/*': { sender: 'sub', sentAt: 'time' }, 'stamped/plain/*': { by: 'sub' } },
+      'tidings:presence': [...WITH_EXAMPLES['tidings:presence'], 'present/*'],
+      'tidings:stamp': {
+        ...WITH_EXAMPLES['tidings:stamp'],
+        'stamped/*': { sender: 'sub', sentAt: 'time' },
+        'stamped/plain/*': { by: 'sub' },
+      },
       ...provider.context,
     },
   });

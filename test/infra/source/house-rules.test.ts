@@ -101,8 +101,19 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // This load shares the cores with the hub, so it must be cheap.
   'bench/load': { files: /^bench\/overload\/load\.ts$/, may: [/^bench\//, /^undici$/, node] },
   bench: { files: /^bench\//, may: [/^bench\//, client, protocol, node] },
-  // Examples are copied, so they need nothing of the hub.
-  examples: { files: /^examples\//, may: [/^examples\//, /^standardwebhooks$/, node] },
+  // Examples are copied, so they need nothing of the hub but what `npm run build` ships.
+  examples: {
+    files: /^examples\//,
+    may: [
+      /^examples\//,
+      /^client\/index\.ts$/,
+      /^scripts\/mint\.ts$/,
+      /^(hono|ai)(\/|$)/,
+      /^preact(\/hooks)?$/,
+      /^(esbuild|uplot|standardwebhooks|@durable-streams\/aisdk-transport)$/,
+      node,
+    ],
+  },
   'test/unit': {
     files: /^test\/unit\//,
     may: [

@@ -7,7 +7,8 @@ import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { importsOf, ROOT } from './imports.ts';
 
-const SOURCE = '{lambda,lib,local,client,console,protocol,scripts,bench,bin}/**/*.{ts,tsx,mjs,cjs,js}';
+const SOURCE =
+  '{lambda,lib,local,client,console,protocol,scripts,bench,bin,examples}/**/*.{ts,tsx,mjs,cjs,js}';
 const files = globSync(SOURCE, { cwd: ROOT }).sort();
 const withTests = [...files, ...globSync('test/**/*.{ts,mjs}', { cwd: ROOT }).sort()];
 

@@ -5,9 +5,10 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import chromium from '@sparticuz/chromium';
-import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { expect, inject } from 'vitest';
+
+export { openBrowser } from '../../../scripts/console/real-browser.ts';
 
 /** Ignored by git. */
 const PICTURES = resolve('.tidings/pictures');
@@ -15,14 +16,6 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 export const WIDE = { width: 1_280, height: 900 };
 export const PHONE = { width: 390, height: 844 };
-
-export const openBrowser = async (): Promise<Browser> =>
-  await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    // In one process, the end of a page with open sockets would end the browser.
-    args: chromium.args.filter((arg) => arg !== '--single-process'),
-    headless: true,
-  });
 
 /** Opens a window. Without a locale Chromium takes one from the machine that Intl does not know. */
 export const openWindow = async (browser: Browser): Promise<Page> =>
