@@ -4,6 +4,7 @@
  */
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ChannelsPage } from './channels/channels-page.tsx';
+import { ConnectionsPage } from './connections/connections-page.tsx';
 import { HealthPage } from './health/health-page.tsx';
 import { RacePage } from './race/race-page.tsx';
 import type { Session } from './session.ts';
@@ -14,6 +15,7 @@ import { WebhooksPage } from './webhooks/webhooks-page.tsx';
 const PAGES = {
   race: { title: 'Race', Page: RacePage },
   channels: { title: 'Channels', Page: ChannelsPage },
+  connections: { title: 'Connections', Page: ConnectionsPage },
   webhooks: { title: 'Webhooks', Page: WebhooksPage },
   health: { title: 'Health', Page: HealthPage },
 } as const;

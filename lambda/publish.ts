@@ -1,9 +1,9 @@
 /**
  * The handler of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). It also issues tickets, and
- * ends sockets on request.
+ * lists and ends sockets on request.
  * @module
  */
-import { callersInAws } from './aws/compose-access.ts';
+import { callersInAws, cursorsInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { removalsBySns } from './aws/queues/fold-queue.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
@@ -16,7 +16,7 @@ import {
   answerTicket,
 } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
-import { endConnections } from './http/end-connections.ts';
+import { endConnections, listConnections } from './http/connection-routes.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { isEphemeral, parseAppend, parseCreate, parseEphemeral } from './http/parse-channel.ts';
 import { removeWithSnapshot } from './hub/keyed/remove-keyed.ts';
@@ -30,11 +30,15 @@ const callers = callersInAws(settings);
 const publishing = publishingInAws(settings);
 const { access } = callers;
 const { log, tickets, stampFor, publishEphemeral } = publishing;
+const listing = { ...publishing, access, cursors: cursorsInAws(settings, 'connections') };
 const askForRemoval = removalsBySns(settings.HINTS_TOPIC_ARN);
 
 const routes = channelRoutes({
   ...callers,
-  connections: (raw, caller) => endConnections(access, publishing, raw, caller),
+  connections: {
+    list: (raw, caller) => listConnections(listing, raw, caller),
+    end: (raw, caller) => endConnections(access, publishing, raw, caller),
+  },
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {

@@ -25,7 +25,7 @@ const client = documentClient();
 const log = logInAws({ ...logEnv.read(env), ...snapshotsEnv.read(env) }, client);
 const settings = { ...accessEnv.read(env), ...originsEnv.read(env) };
 const callers = callersInAws(settings);
-const listing = { ...callers, log, cursors: cursorsInAws(settings) };
+const listing = { ...callers, log, cursors: cursorsInAws(settings, 'channels') };
 const roll = rollInAws(env, client);
 const present = roll && { ...callers, ...roll, clock: log.clock };
 

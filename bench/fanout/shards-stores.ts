@@ -112,6 +112,7 @@ export const noConnections: Push['connections'] = {
   get: uncalled,
   remove: uncalled,
   ofPrincipal: uncalled,
+  list: uncalled,
   note: uncalled,
   unnote: uncalled,
 };

@@ -5,15 +5,10 @@
 import { useState } from 'preact/hooks';
 import { ForeignName, ForeignText } from '../foreign-text.tsx';
 import { duration } from '../format.ts';
+import type { Page } from '../listed.ts';
 import { useLooking } from '../looking.ts';
 import type { Ask } from './send-again.tsx';
-import {
-  listDeliveries,
-  type Page,
-  retryDelivery,
-  type ShownAttempt,
-  type ShownDelivery,
-} from './webhook-calls.ts';
+import { listDeliveries, retryDelivery, type ShownAttempt, type ShownDelivery } from './webhook-calls.ts';
 
 /** The statuses of a delivery (PROTOCOL.md §13.5). Empty for all. */
 const STATUSES = ['', 'sending', 'waiting', 'delivered', 'failed', 'skipped', 'expired'];

@@ -3,6 +3,7 @@
  * @module
  */
 import { isRecord } from '../../client/errors.ts';
+import { list, type Page, textOf, textsOf } from '../listed.ts';
 import { request } from '../session.ts';
 
 /** An endpoint. */
@@ -47,15 +48,6 @@ export interface ShownDelivery {
   readonly kind: string;
   readonly attempts: readonly ShownAttempt[];
 }
-
-/** A page of a list. */
-export interface Page<T> {
-  readonly rows: readonly T[];
-  /** Where the next page begins. Undefined if the list is complete. */
-  readonly next: string | undefined;
-}
-
-const LIMIT = 50;
 
 /** Returns a page of the endpoints that the token may see. */
 export async function listEndpoints(token: string, after?: string): Promise<Page<ShownEndpoint>> {
@@ -115,24 +107,6 @@ export const recover = (token: string, id: string, since: string) =>
 async function answerOf(token: string, path: string, method: string, body?: unknown): Promise<unknown> {
   return await (await request(token, path, { method, body })).json();
 }
-
-async function list<T>(
-  token: string,
-  path: string,
-  member: string,
-  rowOf: (row: unknown) => T[],
-  parameters: Readonly<Record<string, string | undefined>>,
-): Promise<Page<T>> {
-  const query = new URLSearchParams({ limit: String(LIMIT) });
-  for (const [name, value] of Object.entries(parameters)) if (value) query.set(name, value);
-  const answer = await answerOf(token, `${path}?${query}`, 'GET');
-  const rows = isRecord(answer) ? answer[member] : undefined;
-  const next = isRecord(answer) && typeof answer.next === 'string' ? answer.next : undefined;
-  return { rows: Array.isArray(rows) ? rows.flatMap(rowOf) : [], next };
-}
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-const textsOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(textOf) : []);
 
 function withSecret(answer: unknown) {
   return { endpoint: endpointOf(answer)[0], secret: isRecord(answer) ? textOf(answer.secret) : '' };

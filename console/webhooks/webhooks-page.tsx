@@ -5,10 +5,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import { asTidingsError } from '../../client/errors.ts';
 import { ForeignName } from '../foreign-text.tsx';
+import type { Page } from '../listed.ts';
 import type { PageProps } from '../session.ts';
 import { EndpointView } from './endpoint-view.tsx';
 import { NewEndpoint } from './new-endpoint.tsx';
-import { listEndpoints, type Page, readEndpoint, type ShownEndpoint } from './webhook-calls.ts';
+import { listEndpoints, readEndpoint, type ShownEndpoint } from './webhook-calls.ts';
 
 /** The page. */
 export function WebhooksPage({ session, onUnauthorized }: PageProps) {

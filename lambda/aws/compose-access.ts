@@ -11,7 +11,7 @@ import { cached } from '../access/cached-keys.ts';
 import type { TrustedIssuer } from '../access/issuer-tokens.ts';
 import { fetchKeySet } from '../access/key-set.ts';
 import { type Origins, parseOrigins } from '../access/origins.ts';
-import { type CursorSeal, cursorSeal } from '../access/sealed-cursor.ts';
+import { type CursorSeal, cursorSeal, type SealedList } from '../access/sealed-cursor.ts';
 import { type Tickets, ticketsOf } from '../access/ticket.ts';
 import { type Access, accessTo } from '../access/verify.ts';
 import type { DocumentClient } from './calls/document-calls.ts';
@@ -88,9 +88,11 @@ function trusted(issuer: Issuer): TrustedIssuer {
   return { ...issuer, keys: cached({ lookUp, maxAgeMs: CACHED_MS, clock: Date.now }) };
 }
 
-/** Returns the seal of the cursors of lists. */
-export const cursorsInAws = ({ TOKEN_SECRET_ARN }: Pick<AccessSettings, 'TOKEN_SECRET_ARN'>): CursorSeal =>
-  cursorSeal(tokenKeysInSecretsManager(TOKEN_SECRET_ARN, Date.now));
+/** Returns the seal of the cursors of a list. */
+export const cursorsInAws = (
+  { TOKEN_SECRET_ARN }: Pick<AccessSettings, 'TOKEN_SECRET_ARN'>,
+  list: SealedList,
+): CursorSeal => cursorSeal(tokenKeysInSecretsManager(TOKEN_SECRET_ARN, Date.now), list);
 
 /** Returns the part that issues and redeems tickets. The Keys table remembers the used ones. */
 export const ticketsInAws = (

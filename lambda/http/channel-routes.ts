@@ -60,8 +60,10 @@ export interface ChannelRouteOptions extends HandlerLog {
   readonly presence?: (channel: string, raw: Request, caller: Caller) => Promise<Response>;
   /** Answers POST /tickets. */
   readonly tickets?: (raw: Request) => Promise<Response>;
-  /** Answers DELETE /connections. */
-  readonly connections?: (raw: Request, caller: Caller) => Promise<Response>;
+  /** Answers GET and DELETE of /connections. */
+  readonly connections?: Readonly<
+    Record<'list' | 'end', (raw: Request, caller: Caller) => Promise<Response>>
+  >;
   /** Redeems tickets, in the handler that takes them. */
   readonly redeem?: Tickets['redeem'];
 }
@@ -73,8 +75,8 @@ const LIST_METHODS = ['GET', 'OPTIONS'];
 const PRESENCE_PATH = '/presence/:channel{.+}';
 const ROLL_PARAMETERS = ['limit'];
 const TICKETS_METHODS = ['POST', 'OPTIONS'];
-const CONNECTIONS_PARAMETERS = ['principal'];
-const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
+const CONNECTIONS_PARAMETERS = { list: ['limit', 'after'], end: ['principal', 'id'] };
+const CONNECTIONS_METHODS = ['GET', 'DELETE', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Returns the routes of a handler over channels. */
@@ -126,9 +128,13 @@ function channelApp(options: ChannelRouteOptions): HandlerApp {
     refuseOthers(app, '/tickets', TICKETS_METHODS);
   }
   if (connections) {
+    app.get('/connections', async (c) => {
+      refuseUnknown(c.req.raw, CONNECTIONS_PARAMETERS.list);
+      return await connections.list(c.req.raw, await callerOf(options, c.req.raw));
+    });
     app.delete('/connections', async (c) => {
-      refuseUnknown(c.req.raw, CONNECTIONS_PARAMETERS);
-      return await connections(c.req.raw, await callerOf(options, c.req.raw));
+      refuseUnknown(c.req.raw, CONNECTIONS_PARAMETERS.end);
+      return await connections.end(c.req.raw, await callerOf(options, c.req.raw));
     });
     refuseOthers(app, '/connections', CONNECTIONS_METHODS);
   }

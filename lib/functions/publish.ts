@@ -1,6 +1,6 @@
 /**
  * The function behind POST, PUT and DELETE. It may write the log, send hints to the topic or to the queues behind it, verify
- * tokens, and find the sockets of a principal and ask the push function to end them.
+ * tokens, list the sockets, and ask the push function to end some of them.
  * @module
  */
 import { Construct } from 'constructs';

@@ -32,9 +32,9 @@ export class Subscribers extends Construct {
     this.#grant(handler, this.table, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
   }
 
-  /** Allows a handler to find the connections of a principal. */
+  /** Allows a handler to list the connections (Scan), and to find one, and those of a principal. */
   grantDisconnect(handler: HubFunction): void {
-    this.#grant(handler, this.table, 'Query');
+    this.#grant(handler, this.table, 'Query', 'GetItem', 'Scan');
   }
 
   /** Allows a handler to find the subscribers of a channel, to move their cursors, and to remove the rows of ended connections. */

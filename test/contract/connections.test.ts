@@ -58,6 +58,24 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await connections.get(two.id)).toEqual(two);
   });
 
+  test('a list has every connection once, page by page, and no other row', async () => {
+    const ids = Array.from({ length: 5 }, (_, n) => `${n}${newId()}=`);
+    for (const id of ids) await connections.add({ ...connection, id }, 9);
+    await connections.note(`${ids[0]}`, { pattern: 'a/b', shard: 1 }, 9);
+    await connections.remove({ ...connection, id: `${ids[4]}` });
+    const found: Connection[] = [];
+    let after: string | undefined;
+    do {
+      const page = await connections.list(after, 2);
+      expect(page.connections.length).toBeLessThanOrEqual(2);
+      found.push(...page.connections);
+      after = page.after;
+    } while (after !== undefined);
+    const own = found.filter(({ id }) => ids.includes(id));
+    expect(own.map(({ id }) => id).toSorted()).toEqual(ids.slice(0, 4));
+    expect(own.find(({ id }) => id === ids[0])).toEqual(await connections.get(`${ids[0]}`));
+  });
+
   test('a principal has as many connections as its quota; one that ends makes room for one, however often it is removed', async () => {
     const another = () => ({ ...connection, id: `${newId()}=` });
     const [second, third] = [another(), another()];

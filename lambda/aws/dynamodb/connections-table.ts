@@ -3,10 +3,11 @@
  * @module
  */
 import { parseCapability } from '../../../protocol/capability.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
 import type { QuotaStore } from '../../hub/hold/caller-quota.ts';
 import type { Connection, ConnectionStore } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
-import type { DeleteInput, DocumentClient, GetInput, PutInput } from '../calls/document-calls.ts';
+import type { DeleteInput, DocumentClient, GetInput, PutInput, ScanInput } from '../calls/document-calls.ts';
 import { callIf, expiryOf } from './document-client.ts';
 import { quotaInDynamoDb } from './quota-table.ts';
 import { type Item, ifThere, keyOf, numberOf, textOf } from './stored-attributes.ts';
@@ -23,6 +24,7 @@ export function connectionsInDynamoDb(client: DocumentClient, name: string): Con
     add: add(table, quota),
     remove: remove(table, quota),
     ofPrincipal: ofPrincipal(table),
+    list: list(table),
     note: note(table),
     unnote: unnote(table),
   };
@@ -81,6 +83,35 @@ const ofPrincipal =
     const open = rows.filter((row) => numberOf(row, 'since') <= by && numberOf(row, 'until') > by);
     return open.map((row) => textOf(row, 'connection'));
   };
+
+/**
+ * Rows that one page of a list looks at, because the table has other rows than connections (subscribers-table.ts). A row has some 300
+ * bytes, and a Scan pays for what it looks at: 40 read units, at most 128 for the megabyte at which it stops.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
+ */
+const LOOKED_AT = 1_000;
+
+const list =
+  ({ client, TableName }: Table): ConnectionStore['list'] =>
+  async (after, most) => {
+    const scan: ScanInput = {
+      TableName,
+      Limit: LOOKED_AT,
+      // Only the row of a connection has them.
+      FilterExpression: 'attribute_exists(subscriptions)',
+      ...(after === undefined ? {} : { ExclusiveStartKey: rowKey(fieldsOf(JSON.parse(after))) }),
+    };
+    const { Items = [], LastEvaluatedKey } = await call(() => client.scan(scan));
+    const shown = Items.slice(0, most);
+    const last = shown.length < Items.length ? shown.at(-1) : LastEvaluatedKey;
+    return { connections: shown.map(connectionOf), after: last && JSON.stringify(rowKey(last)) };
+  };
+
+/** Returns the key of a row of any kind. */
+const rowKey = (item: Item): Item => ({
+  pattern: textOf(item, 'pattern'),
+  connection: textOf(item, 'connection'),
+});
 
 const note =
   (table: Table): ConnectionStore['note'] =>

@@ -193,7 +193,8 @@ function delayedHintOf({ relay: channel, offset, tries }: Fields): PushWork {
 
 function disconnectOf({ goodbye, connection, principal, at }: Fields): DisconnectRequest {
   if (typeof at !== 'number') throw new Error('the disconnect request has no time');
-  if (goodbye === 'expired' && typeof connection === 'string') return { kind: goodbye, connection, at };
+  const isOfOne = goodbye === 'expired' || goodbye === 'ended';
+  if (isOfOne && typeof connection === 'string') return { kind: goodbye, connection, at };
   if (goodbye === 'kicked' && typeof principal === 'string') return { kind: goodbye, principal, at };
   throw new Error('the disconnect request names no connection and no principal');
 }
@@ -212,6 +213,9 @@ function keyOf(work: PushWork): string {
       return `@ephemeral ${ephemeralKeyOf(work)}`;
     case 'expired':
       return `@${work.connection}`;
+    // Not merged with the former: a token may end long after.
+    case 'ended':
+      return `@ended ${work.connection}`;
     case 'kicked':
       return `@@${work.principal} ${work.at}`;
   }
@@ -228,6 +232,7 @@ function aboutOf(work: PushWork): Readonly<Record<string, unknown>> {
     case 'ephemeral':
       return { ephemeral: work.channel };
     case 'expired':
+    case 'ended':
       return { goodbye: work.kind, connection: work.connection };
     case 'kicked':
       return { goodbye: work.kind };

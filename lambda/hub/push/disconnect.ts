@@ -102,15 +102,24 @@ function ignoreBusy(error: unknown): void {
 /** Everything that requests the end of connections. */
 export interface DisconnectRequesting extends Pick<Disconnecting, 'log' | 'disconnects'> {
   /** The store of connections. */
-  readonly connections: Pick<ConnectionStore, 'ofPrincipal'>;
+  readonly connections: Pick<ConnectionStore, 'ofPrincipal' | 'get'>;
 }
 
-/** Requests the end of every socket that a principal has open. Returns how many they are. */
+/** What a caller wants to end: every socket of a principal, or one socket. */
+export type Disconnected = { readonly principal: string } | { readonly connection: string };
+
+/** Requests the end of the open sockets. Returns how many they are. */
 export async function requestDisconnect(
   { log, connections, disconnects }: DisconnectRequesting,
-  principal: string,
+  wanted: Disconnected,
 ): Promise<number> {
   const at = log.clock();
+  if ('connection' in wanted) {
+    if (!(await connections.get(wanted.connection))) return 0;
+    await disconnects.send({ kind: 'ended', ...wanted, at }, 0);
+    return 1;
+  }
+  const { principal } = wanted;
   const open = await connections.ofPrincipal(principal, at);
   if (open.length > 0) await disconnects.send({ kind: 'kicked', principal, at }, 0);
   return open.length;
@@ -125,24 +134,26 @@ export async function onDisconnectRequest(
   request: DisconnectRequest,
   until: number,
 ): Promise<void> {
-  if (request.kind === 'expired') await onExpired(disconnecting, request);
-  else await onKicked(disconnecting, request, until);
+  if (request.kind === 'kicked') await onKicked(disconnecting, request, until);
+  else await onOne(disconnecting, request);
 }
 
-async function onExpired(
+/** What a socket is told before it is closed. */
+const REASONS = {
+  expired: 'the token of this connection has ended',
+  ended: 'the hub was told to end this connection',
+} as const;
+
+async function onOne(
   disconnecting: Disconnecting,
-  request: DisconnectRequest & { kind: 'expired' },
+  request: DisconnectRequest & { kind: keyof typeof REASONS },
 ): Promise<void> {
   const { log, connections, disconnects } = disconnecting;
   // Most sockets end long before their token, and their requests end here.
   if (!(await connections.get(request.connection))) return;
   const left = request.at - log.clock();
   if (left > 0) return await disconnects.send(request, left);
-  const isGone = await disconnect(
-    disconnecting,
-    request.connection,
-    'the token of this connection has ended',
-  );
+  const isGone = await disconnect(disconnecting, request.connection, REASONS[request.kind]);
   if (!isGone) await disconnects.send(request, BACKOFF_MS);
 }
 
@@ -159,9 +170,7 @@ async function onKicked(
     if (log.clock() >= until) return await disconnects.send(request, 0);
     const some = open.slice(first, first + IN_PARALLEL);
     const gone = await settleAll(
-      some.map((connection) =>
-        disconnect(disconnecting, connection, 'the hub was told to end this connection'),
-      ),
+      some.map((connection) => disconnect(disconnecting, connection, REASONS.ended)),
     );
     isDone &&= gone.every(Boolean);
   }

@@ -75,9 +75,11 @@ export interface Subscriber {
 export const ownCursorIn = ({ ownCursors }: Subscriber, channel: string): OwnCursor | undefined =>
   ownValue(ownCursors, channel);
 
-/** Returns true if the connection or the token of a subscriber has ended. */
-export const isOver = ({ until, allowedUntil = until }: Subscriber, now: number): boolean =>
-  Math.min(until, allowedUntil) <= now;
+/** Returns true if a connection, or the token of its caller, has ended. */
+export const isOver = (
+  { until, allowedUntil = until }: Pick<Connection, 'until' | 'allowedUntil'>,
+  now: number,
+): boolean => Math.min(until, allowedUntil) <= now;
 
 /** A part of the subscriptions of a pattern. Several processes can push to one pattern, each to its shard. */
 export interface PatternShard {
@@ -93,6 +95,12 @@ export interface Shard extends PatternShard {
   readonly channel: string;
 }
 
+/** A page of connections. `after` is undefined on the last one. */
+export type ConnectionPage = {
+  readonly connections: readonly Connection[];
+  readonly after: string | undefined;
+};
+
 /** Store of connections and of the notes of their subscriptions. @throws Refusal unavailable */
 export interface ConnectionStore {
   /** Adds a connection, unless its principal has `most` of them. Returns false if it has. */
@@ -103,6 +111,8 @@ export interface ConnectionStore {
   remove(connection: Pick<Connection, 'id' | 'principal' | 'since'>): Promise<void>;
   /** Returns the ids of the connections that a principal had opened by that time and that may still be open. */
   ofPrincipal(principal: string, by: number): Promise<readonly string[]>;
+  /** Returns a page of at most `most` connections, in no order, and where the next one begins. It may have fewer, or be late by a second. */
+  list(after: string | undefined, most: number): Promise<ConnectionPage>;
   /**
    * Notes a subscription on its connection. Returns `there` if it is noted already, `full` if the connection has `most`
    * others, `gone` if there is no such connection.
@@ -291,9 +301,9 @@ export interface Jobs {
   send(jobs: readonly Job[], delayMs: number): Promise<void>;
 }
 
-/** Says that a socket has to go because its token has ended, or all sockets that a principal had opened by then. */
+/** Says that a socket has to go because its token has ended or a caller wants it, or all that a principal had opened by then. */
 export type DisconnectRequest =
-  | { readonly kind: 'expired'; readonly connection: string; readonly at: number }
+  | { readonly kind: 'expired' | 'ended'; readonly connection: string; readonly at: number }
   | { readonly kind: 'kicked'; readonly principal: string; readonly at: number };
 
 /** Queue of disconnect requests. @throws Refusal unavailable */

@@ -105,6 +105,7 @@ async function goRound(channel: string): Promise<void> {
   await ask(path, { headers: BROWSER });
   await ask(`/events?channel=${channel}`);
   await ask('/webhooks', post(JSON.stringify({ url: 'http://x', description: PAYLOAD, secret: PAYLOAD })));
+  await ask('/connections');
   await ask('/connections?principal=nobody', { method: 'DELETE' });
   for (const bearer of [`${token}x`, token.slice(1)]) await ask(path, {}, keep(bearer));
   for (const name of ['token', 'access_token']) {

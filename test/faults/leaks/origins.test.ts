@@ -88,6 +88,7 @@ const REQUESTS: [method: string, path: string, headers?: Record<string, string>]
   ['GET', '/channels/public/a?token=x'],
   ['POST', '/tickets'],
   ['GET', '/webhooks'],
+  ['GET', '/connections'],
   ['DELETE', '/connections?principal=x'],
   ['GET', '/nowhere'],
 ];

@@ -196,7 +196,7 @@ test('a sub that is not well-formed Unicode makes a bad token, on every transpor
     ]);
 });
 
-test('DELETE /connections needs manage on everything, and exactly one principal', async () => {
+test('DELETE /connections needs manage on everything, and exactly one principal or id', async () => {
   const nobodys = `?principal=${newChannel()}`;
   expect(await (await disconnect(hub, nobodys)).json()).toEqual({ ended: 0 });
   const nobody = callerWith(undefined);
@@ -204,12 +204,21 @@ test('DELETE /connections needs manage on everything, and exactly one principal'
   for (const capability of [{ '*': ['publish', 'subscribe', 'webhook'] }, { 'a/*': ['manage'] }] as const) {
     expect(await refusalOf(await disconnect(callerWith(capability), nobodys))).toEqual([403, 'forbidden']);
   }
-  for (const query of ['', '?principal=', '?principal=a&principal=b', `?principal=${'x'.repeat(256)}`]) {
+  for (const query of [
+    '',
+    '?principal=',
+    '?principal=a&principal=b',
+    `?principal=${'x'.repeat(256)}`,
+    '?principal=a&id=b',
+    '?id=',
+    '?id=a&id=b',
+    `?id=${'x'.repeat(129)}`,
+  ]) {
     expect(await refusalOf(await disconnect(hub, query)), query).toEqual([400, 'bad_request']);
   }
-  for (const method of ['GET', 'POST', 'PUT']) {
+  for (const method of ['POST', 'PUT']) {
     const response = await hub.request('/connections?principal=a', { method });
-    expect(response.headers.get('Allow'), method).toBe('DELETE, OPTIONS');
+    expect(response.headers.get('Allow'), method).toBe('GET, DELETE, OPTIONS');
     expect(await refusalOf(response), method).toEqual([405, 'method_not_allowed']);
   }
 });

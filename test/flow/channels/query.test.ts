@@ -38,6 +38,7 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/channels/CHANNEL', init: { headers: { Accept: 'text/event-stream' } } },
   { method: 'GET', path: '/events?channel=CHANNEL' },
   { method: 'POST', path: '/tickets' },
+  { method: 'GET', path: '/connections' },
   { method: 'DELETE', path: '/connections?principal=nobody' },
   { method: 'GET', path: '/webhooks' },
   { method: 'POST', path: '/webhooks', init: { headers: JSON_TYPE, body: '{}' } },

@@ -56,7 +56,7 @@ test('each function may do exactly its actions on exact resources', () => {
       'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
       ...common,
       ...SEND_HINTS,
-      'Subscribers: dynamodb:Query',
+      'Subscribers: dynamodb:Query dynamodb:GetItem dynamodb:Scan',
     ].sort(),
     Read: [
       'Channels: dynamodb:GetItem dynamodb:UpdateItem',

@@ -66,6 +66,12 @@ function connectionStore(rows: Map<string, Connection>): ConnectionStore {
       [...rows.values()]
         .filter((one) => one.principal === principal && one.since <= by && one.until > by)
         .map(({ id }) => id),
+    async list(after, most) {
+      const ids = [...rows.keys()].toSorted().filter((id) => after === undefined || id > after);
+      const page = ids.slice(0, most);
+      const connections = page.flatMap((id) => rows.get(id) ?? []);
+      return { connections, after: page.length < ids.length ? page.at(-1) : undefined };
+    },
     async note(id, { pattern, shard }, most) {
       const connection = rows.get(id);
       if (!connection) return 'gone';

@@ -52,13 +52,15 @@ describe('a batch', () => {
 
   test('handles disconnect requests separately, and equal ones once', async () => {
     const expired = (connection: string) => JSON.stringify({ goodbye: 'expired', connection, at: 1 });
+    const ended = JSON.stringify({ goodbye: 'ended', connection: 'c', at: 1 });
     const kicked = (at: number) => JSON.stringify({ goodbye: 'kicked', principal: 'a', at });
     const { done } = await run(
-      eventOf(expired('c'), kicked(1), expired('d'), kicked(2), expired('c'), kicked(1), hint('a', 1)),
+      eventOf(expired('c'), kicked(1), ended, expired('d'), kicked(2), expired('c'), kicked(1), hint('a', 1)),
     );
     expect(done).toEqual([
       { kind: 'expired', connection: 'c', at: 1 },
       { kind: 'kicked', principal: 'a', at: 1 },
+      { kind: 'ended', connection: 'c', at: 1 },
       { kind: 'expired', connection: 'd', at: 1 },
       { kind: 'kicked', principal: 'a', at: 2 },
       expect.objectContaining({ kind: 'hint' }),

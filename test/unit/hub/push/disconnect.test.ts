@@ -137,7 +137,7 @@ describe('sockets of a principal', () => {
       const mine = [await w.client({ principal: 'mallory' }), await w.client({ principal: 'mallory' })];
       const others = [await w.client({ principal: 'alice' }), await w.client()];
       for (const client of [...mine, ...others]) await w.subscribe(client, CHANNEL, 'now');
-      expect(await requestDisconnect(disconnectingOf(w), 'mallory')).toBe(2);
+      expect(await requestDisconnect(disconnectingOf(w), { principal: 'mallory' })).toBe(2);
       await w.idle();
       await publish(w.log, 'after');
       await w.idle();
@@ -149,7 +149,21 @@ describe('sockets of a principal', () => {
         [0, false],
       ]);
       expect(others.map(({ taken }) => [...taken.values()].flat())).toEqual([['after'], ['after']]);
-      expect(await requestDisconnect(disconnectingOf(w), 'mallory')).toBe(0);
+      expect(await requestDisconnect(disconnectingOf(w), { principal: 'mallory' })).toBe(0);
+    });
+  });
+
+  test('are ended one by one, too, also without a principal, and tried again if a socket cannot be ended yet', async () => {
+    const w = worldOf({ duplicates: 1 });
+    await run(w, async () => {
+      const [one, other] = [await w.client(), await w.client()];
+      let refusals = 5;
+      one.posted = () => (refusals-- > 0 ? 'unsure' : 'sent');
+      const wanted = { connection: one.id };
+      expect(await requestDisconnect(disconnectingOf(w), wanted)).toBe(1);
+      await w.idle();
+      expect([errorsOf(one)[0], one.isGone, other.isGone]).toEqual([KICKED, true, false]);
+      expect(await requestDisconnect(disconnectingOf(w), wanted)).toBe(0);
     });
   });
 
@@ -158,7 +172,7 @@ describe('sockets of a principal', () => {
     await run(w, async () => {
       const old = await w.client({ principal: 'mallory' });
       const at = w.log.now;
-      await requestDisconnect(disconnectingOf(w), 'mallory');
+      await requestDisconnect(disconnectingOf(w), { principal: 'mallory' });
       await w.idle();
       await w.sleep(1_000);
       const again = await w.client({ principal: 'mallory' });
@@ -172,7 +186,9 @@ describe('sockets of a principal', () => {
     const w = worldOf();
     await run(w, async () => {
       await w.client({ principal: 'alice' });
-      expect([await requestDisconnect(disconnectingOf(w), 'mallory'), w.requests]).toEqual([0, 0]);
+      expect([await requestDisconnect(disconnectingOf(w), { principal: 'mallory' }), w.requests]).toEqual([
+        0, 0,
+      ]);
     });
   });
 
@@ -183,7 +199,7 @@ describe('sockets of a principal', () => {
       for (let n = 0; n < 1_200; n++) clients.push(await w.client({ principal: 'bot' }));
       // Each post is so slow that a process has time for some of them only.
       for (const client of clients) client.slowMs = 6_000;
-      expect(await requestDisconnect(disconnectingOf(w), 'bot')).toBe(1_200);
+      expect(await requestDisconnect(disconnectingOf(w), { principal: 'bot' })).toBe(1_200);
       await w.idle();
       expect(clients.every(({ isGone }) => isGone)).toBe(true);
       expect([...w.listeners.connectionRows.keys()]).toEqual([]);
@@ -197,7 +213,7 @@ describe('sockets of a principal', () => {
       const client = await w.client({ principal: 'bot' });
       let refusals = 5;
       client.posted = () => (refusals-- > 0 ? 'unsure' : 'sent');
-      await requestDisconnect(disconnectingOf(w), 'bot');
+      await requestDisconnect(disconnectingOf(w), { principal: 'bot' });
       await w.idle();
       expect([client.isGone, w.requests > 1]).toEqual([true, true]);
     });
@@ -210,7 +226,7 @@ describe('sockets of a principal', () => {
         const clients = [await w.client({ principal: 'bot' }), await w.client({ principal: 'bot' })];
         for (const client of clients) await w.subscribe(client, 'chat/*', 'now');
         w.crashAt = crashAt;
-        await requestDisconnect(disconnectingOf(w), 'bot');
+        await requestDisconnect(disconnectingOf(w), { principal: 'bot' });
         await w.idle();
         expect(
           clients.map(({ isGone }) => isGone),
