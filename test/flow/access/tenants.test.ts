@@ -92,6 +92,17 @@ describe.each(Object.entries(SIGNERS))('with a token of %s', (_name, sign) => {
     }
   });
 
+  test('a tenant may neither see nor end connections', async () => {
+    const socket = await openSocket({ url: socketUrl, headers: { Authorization: `Bearer ${token}` } });
+    const listed = await acme.request('/connections');
+    expect(await refusalOf(listed)).toEqual([403, 'forbidden']);
+    for (const query of ['id=x', 'principal=x']) {
+      const ended = await acme.request(`/connections?${query}`, { method: 'DELETE' });
+      expect(await refusalOf(ended), query).toEqual([403, 'forbidden']);
+    }
+    expect((await socket.ask({ action: 'ping' })).type).toBe('pong');
+  });
+
   test('a tenant of another name may do all of that below its own name', async () => {
     const own = newChannel('other');
     expect((await withToken(await sign('other')).publish(own, 1)).status).toBe(204);
