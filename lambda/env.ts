@@ -154,6 +154,9 @@ export const heldEnv = contract({ HELD_PER_CALLER: wholeNumber(0, 1_000_000) });
 /** The URL of the WebSocket API, by which held requests are woken. */
 export const wakeEnv = contract({ SOCKET_URL: text });
 
+/** The secret of the front door, which its requests have in a header. Only a hub with a domain or a web ACL of its own has it. */
+export const doorEnv = contract({ DOOR: text });
+
 /** The URLs that the console connects to: `self` behind the front door, where all have the host of the page. */
 export const consoleEnv = contract({ SOCKET_URL: text, STREAM_URL: text });
 

@@ -1,5 +1,5 @@
 /**
- * The options of a hub: the context keys `tidings:*`. docs/configuration.md has a row for each of them.
+ * The options of a hub: the context keys `tidings:*`, and the props of the construct. docs/configuration.md has a row for each of them.
  * @module
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -8,6 +8,7 @@ import { parseCapability } from '../../protocol/capability.ts';
 import { parsePresencePatterns } from '../../protocol/presence.ts';
 import { parseStamps } from '../../protocol/stamp.ts';
 import { allowed, jsonBy, numberFrom, trueOrFalse, wholeNumber } from './context.ts';
+import { EXISTING_OPTIONS } from './existing-options.ts';
 import { ISSUER_OPTIONS } from './issuer-options.ts';
 
 const MAX_RETENTION_DAYS = 365;
@@ -121,6 +122,7 @@ export const OPTIONS = z.strictObject({
   budgetEmail: email().default(''),
   /** The address that gets alarms by e-mail; empty for none. */
   alarmEmail: email().default(''),
+  ...EXISTING_OPTIONS,
   /** True for a hub to experiment with: `npm run destroy` then deletes the data too. */
   throwAway: trueOrFalse().default(false),
 });

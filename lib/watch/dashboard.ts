@@ -14,17 +14,19 @@ const WIDTH = 6;
 
 type Metrics = readonly cloudwatch.IMetric[];
 
-/** Adds the dashboard, with the state of all alarms at its top. */
+/** Adds the dashboard, with the state of all alarms at its top, and returns it. */
 export function addDashboard(
   scope: Construct,
   watched: Watched,
   own: OwnMetrics,
   alarms: cloudwatch.IAlarm[],
-): void {
-  const { stackName, region } = Stack.of(scope);
+): cloudwatch.Dashboard {
+  const { region } = Stack.of(scope);
   // The name has the Region, because dashboard names are unique in the account: otherwise a second Region could not have the same stage.
   // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-  const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', { dashboardName: `${stackName}-${region}` });
+  const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', {
+    dashboardName: `${watched.config.name}-${region}`,
+  });
   dashboard.addWidgets(
     new cloudwatch.AlarmStatusWidget({ title: 'Alarms: docs/runbook.md', alarms, width: 24 }),
   );
@@ -32,6 +34,7 @@ export function addDashboard(
     dashboard.addWidgets(new cloudwatch.TextWidget({ markdown: `## ${heading}`, width: 24, height: 1 }));
     dashboard.addWidgets(...Object.entries(graphs).map(([title, left]) => graph(title, left)));
   }
+  return dashboard;
 }
 
 const graph = (title: string, left: Metrics): cloudwatch.GraphWidget =>

@@ -11,7 +11,7 @@ import type { Folds } from '../messaging/folds.ts';
 import type { Hints } from '../messaging/hints.ts';
 import type { WebhookQueues } from '../messaging/webhook-queues.ts';
 import type { WorkQueue } from '../messaging/work-queue.ts';
-import type { LogStack } from '../storage/log-stack.ts';
+import type { TidingsLog } from '../tidings-log.ts';
 
 /** In the order in which an event passes them. */
 const HANDLER_NAMES = [
@@ -47,7 +47,7 @@ export interface Watched {
   /** All functions. */
   readonly handlers: Handlers;
   /** All tables. */
-  readonly stores: LogStack;
+  readonly stores: TidingsLog;
   /** The topic of hints, and the queue of the push. */
   readonly hints: Hints;
   /** The queue of the fold. */

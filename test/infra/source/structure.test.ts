@@ -36,6 +36,7 @@ const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
   'edge.ts': ['lib/gateways/edge.ts', 'local/cloudfront/edge.ts'],
   'http-api.ts': ['lib/gateways/http-api.ts', 'local/apigateway/http-api.ts'],
   // The template writes it, the functions read it.
+  'door.ts': ['lambda/http/door.ts', 'lib/gateways/door.ts'],
   'origins.ts': ['lambda/access/origins.ts', 'lib/gateways/origins.ts'],
   'token-keys.ts': ['lambda/aws/token-keys.ts', 'lib/storage/token-keys.ts'],
 };
