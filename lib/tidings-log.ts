@@ -2,7 +2,7 @@
  * The data of a hub: the log, the endpoints, the keys. It is separate, so that the hub around it can be replaced.
  * @module
  */
-import { CfnOutput, type RemovalPolicy } from 'aws-cdk-lib';
+import { CfnOutput, type RemovalPolicy, Stack, Stage } from 'aws-cdk-lib';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { readLogOptions } from './config/log-options.ts';
@@ -47,6 +47,7 @@ export class TidingsLog extends Construct {
     super(scope, id);
     const options = readLogOptions(props);
     this.stage = options.stage;
+    refuseSameStage(this);
     this.log = new ChannelLog(this, 'Log', options.removalPolicy);
     this.tokenKeys = new TokenKeys(this, 'TokenKeys', options);
     this.subscribers = new Subscribers(this, 'Listeners');
@@ -68,4 +69,18 @@ export class TidingsLog extends Construct {
       );
     this.#hub = hub;
   }
+}
+
+/** Refuses two hubs in one place with one stage. Their metrics would be mixed, and a token would name both. */
+function refuseSameStage(log: TidingsLog): void {
+  const { stage, node } = log;
+  const place = Stack.of(log).environment;
+  const others = (Stage.of(log)?.node.findAll() ?? []).filter(
+    (one) => one instanceof TidingsLog && one !== log && one.stage === stage,
+  );
+  const same = others.find((other) => Stack.of(other).environment === place);
+  if (same === undefined) return;
+  throw new Error(
+    `${node.path} has the stage "${stage}", and so has ${same.node.path}: each hub needs a stage of its own`,
+  );
 }

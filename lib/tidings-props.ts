@@ -57,7 +57,7 @@ export function readProps(
   props: TidingsProps,
   makeLog: (props: TidingsLogProps) => TidingsLog,
 ): { readonly config: Config; readonly log: TidingsLog } {
-  const given = Object.fromEntries(Object.entries(props).filter(([, value]) => value !== undefined));
+  const given = Object.fromEntries(Object.entries({ ...props }).filter(([, value]) => value !== undefined));
   const { removalPolicy: _, log, ...values } = readOptions(HUB_OPTIONS, given, PROPS);
   const ofLog = OF_THE_LOG.find((name) => name in given);
   if (log !== undefined && ofLog !== undefined)

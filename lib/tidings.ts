@@ -2,7 +2,7 @@
  * A hub, in the order in which an event travels: publish, push to sockets, read, deliver to webhooks.
  * @module
  */
-import { CfnOutput, Fn, Names, Stack, Stage, Token } from 'aws-cdk-lib';
+import { CfnOutput, Fn, Names, Stack, Token } from 'aws-cdk-lib';
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
 import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
@@ -77,7 +77,6 @@ export class Tidings extends Construct {
     log.serve(this);
     const config = { ...options, name: nameOf(this) };
     refuseRegion(this, config);
-    refuseSameStage(this);
     const common = this.#common(config);
     const { hints, folds, webhookQueues } = common;
     const parts = this.#functions(common);
@@ -262,18 +261,4 @@ function refuseRegion(hub: Tidings, config: HubConfig): void {
   const { region } = Stack.of(hub);
   const problems = Token.isUnresolved(region) ? [] : regionProblems(config, region, true);
   if (problems.length > 0) throw new Error(problems.join('\n'));
-}
-
-/** Refuses two hubs in one place with one stage. Their metrics would be mixed, and a token would be for both. */
-function refuseSameStage(hub: Tidings): void {
-  const place = Stack.of(hub).environment;
-  const others = (Stage.of(hub)?.node.findAll() ?? []).filter((one) => one instanceof Tidings && one !== hub);
-  const { stage } = hub.log;
-  const same = others.find(
-    (one) => one instanceof Tidings && one.log.stage === stage && Stack.of(one).environment === place,
-  );
-  if (same === undefined) return;
-  throw new Error(
-    `${hub.node.path} has the stage "${stage}", and so has ${same.node.path}: each hub needs a stage of its own`,
-  );
 }

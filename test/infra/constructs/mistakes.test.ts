@@ -112,7 +112,7 @@ describe('several hubs', () => {
   test('need a stage each', () => {
     const first = new Tidings(stack, 'First');
     expect(() => new Tidings(stack, 'Second')).toThrow(
-      `Stack/Second has the stage "dev", and so has ${first.node.path}: each hub needs a stage of its own`,
+      `Stack/Second/Data has the stage "dev", and so has ${first.log.node.path}: each hub needs a stage of its own`,
     );
   });
 
