@@ -240,6 +240,14 @@ export const handlerContracts: Readonly<Record<string, readonly Contract<unknown
   Console: [...every, consoleEnv],
 };
 
+/** The queue of dead letters of the intake. */
+export const intakeEnv = contract({ INTAKE_DEAD_LETTERS_URL: text });
+
+/** The variables of the handler that publishes what comes by the intake queue. Only a hub with an intake has this handler. */
+export const intakeContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
+  Intake: [...every, logEnv, hintEnv, jobEnv, dispatchEnv, stampEnv, intakeEnv],
+};
+
 const noting: readonly Contract<unknown>[] = [presenceEnv, lookEnv];
 
 /** What the handlers of a hub with presence have beside those of `handlerContracts`. */

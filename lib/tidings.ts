@@ -4,9 +4,10 @@
  */
 import { CfnOutput, Fn, Names, Stack, Token } from 'aws-cdk-lib';
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
-import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
+import { Grant, type IGrantable, ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { MetricName } from '../protocol/metrics.ts';
 import type { HubConfig } from './config/config.ts';
@@ -28,6 +29,7 @@ import { Edge } from './gateways/edge.ts';
 import { HttpApi } from './gateways/http-api.ts';
 import { Folds } from './messaging/folds.ts';
 import { Hints } from './messaging/hints.ts';
+import { Intake } from './messaging/intake.ts';
 import { Presence } from './messaging/presence.ts';
 import { WebhookQueues } from './messaging/webhook-queues.ts';
 import { TidingsLog } from './tidings-log.ts';
@@ -68,6 +70,7 @@ export class Tidings extends Construct {
   /** The dashboard. */
   readonly dashboard: cloudwatch.Dashboard;
   readonly #metrics: OwnMetrics;
+  readonly #intake: Intake | undefined;
 
   /** Adds a hub. @throws Error with a sentence for each prop that is wrong */
   constructor(scope: Construct, id: string, props: TidingsProps = {}) {
@@ -88,6 +91,7 @@ export class Tidings extends Construct {
     const dispatch = new Dispatch(this, 'Dispatch', common);
     const deliver = new Deliver(this, 'Deliver', { ...common, ownHosts: urls.map(hostOf) });
     const presence = this.#presence(common, parts);
+    this.#intake = config.intake ? new Intake(this, 'Intake', common) : undefined;
     const handlers = {
       Publish: publish.handler,
       Socket: socket.handler,
@@ -101,11 +105,12 @@ export class Tidings extends Construct {
       Deliver: deliver.handler,
       ...(page === undefined ? {} : { Console: page.handler }),
       ...(presence && { Presence: presence.handler }),
+      ...(this.#intake && { Intake: this.#intake.handler }),
     };
     const { monthlyBudget: monthly, budgetEmail: email, permissionsBoundary, name } = config;
     if (monthly > 0) new Budget(this, 'Budget', { monthly, email, name });
-    const looks = presence?.looks;
-    const watched = { config, handlers, stores: log, hints, folds, webhookQueues, looks, http, socket };
+    const more = { looks: presence?.looks, intake: this.#intake?.work };
+    const watched = { config, handlers, stores: log, hints, folds, webhookQueues, ...more, http, socket };
     const watch = new Watch(this, 'Watch', watched);
     this.dashboard = watch.dashboard;
     this.#metrics = watch.own;
@@ -113,6 +118,29 @@ export class Tidings extends Construct {
       PermissionsBoundary.of(this).apply(
         ManagedPolicy.fromManagedPolicyArn(this, 'PermissionsBoundary', permissionsBoundary),
       );
+  }
+
+  /**
+   * The queue whose messages are published, for targets of rules and pipes.
+   * @throws Error without the prop `intake`
+   */
+  get intakeQueue(): IQueue {
+    if (this.#intake) return this.#intake.work.queue;
+    throw new Error(`${this.node.path} has no intake queue: set the prop "intake" to true`);
+  }
+
+  /**
+   * Allows a function to publish by the intake queue, and tells it where the queue and the hub are: `TIDINGS_INTAKE_URL` and
+   * `TIDINGS_URL`. Other principals get the permission alone.
+   * @throws Error without the prop `intake`
+   */
+  grantPublish(grantee: IGrantable): Grant {
+    const { queueArn, queueUrl } = this.intakeQueue;
+    if (grantee instanceof lambda.Function) {
+      grantee.addEnvironment('TIDINGS_INTAKE_URL', queueUrl);
+      grantee.addEnvironment('TIDINGS_URL', this.url);
+    }
+    return Grant.addToPrincipal({ grantee, actions: ['sqs:SendMessage'], resourceArns: [queueArn] });
   }
 
   /** Returns the messages that were published. */
@@ -157,7 +185,7 @@ export class Tidings extends Construct {
       stream: new Stream(this, 'Stream', {
         ...common,
         socket,
-        authType: edge ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
+        authType: edge ? lambda.FunctionUrlAuthType.AWS_IAM : lambda.FunctionUrlAuthType.NONE,
       }),
       webhooks: new Webhooks(this, 'Webhooks', common),
     };

@@ -85,6 +85,8 @@ export const OPTIONS = z.strictObject({
   edge: trueOrFalse().default(true),
   /** True for a page at /console that shows the hub at work. Everybody may load the page, and its user needs a token. */
   console: trueOrFalse().default(false),
+  /** True for a queue whose messages are published: for functions and services of the account, which need no token then. */
+  intake: trueOrFalse().default(false),
   /**
    * Long polls that are held at a time, reserved out of the account's Lambda concurrency. More long polls are refused, and clients
    * poll instead. 0 reserves nothing, because Lambda refuses every reservation in a new account. Long polls then share the account's

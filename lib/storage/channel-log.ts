@@ -40,7 +40,7 @@ export class ChannelLog extends Construct {
     this.#grant(handler, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
   }
 
-  /** Allows append, for messages that come by a socket. It also suffices to read. */
+  /** Allows append, for messages that come by a socket or by the intake queue. It also suffices to read. */
   grantAppend(handler: HubFunction): void {
     this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
     this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');

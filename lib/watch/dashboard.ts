@@ -138,7 +138,7 @@ function webhooks({ handlers, webhookQueues }: Watched, own: OwnMetrics) {
   };
 }
 
-function queues({ hints, folds, webhookQueues, looks }: Watched) {
+function queues({ hints, folds, webhookQueues, looks, intake }: Watched) {
   const { dispatch, deliver } = webhookQueues;
   const all: Readonly<Record<string, WorkQueue>> = {
     Push: hints.push,
@@ -146,6 +146,7 @@ function queues({ hints, folds, webhookQueues, looks }: Watched) {
     Dispatch: dispatch,
     Deliver: deliver,
     ...(looks && { Presence: looks }),
+    ...(intake && { Intake: intake }),
   };
   const each = (of: (one: WorkQueue, label: string) => cloudwatch.IMetric): Metrics =>
     Object.entries(all).map(([label, one]) => of(one, label));
@@ -197,7 +198,10 @@ function costs({ handlers, http, socket, hints }: Watched) {
   };
 }
 
-const durationsOf = (handlers: Handlers, name: Exclude<keyof Handlers, 'Console' | 'Presence'>): Metrics =>
+const durationsOf = (
+  handlers: Handlers,
+  name: Exclude<keyof Handlers, 'Console' | 'Presence' | 'Intake'>,
+): Metrics =>
   ['p50', 'p90', 'p99'].map((statistic) =>
     handlers[name].function.metricDuration({ statistic, label: statistic }),
   );

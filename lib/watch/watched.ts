@@ -26,6 +26,7 @@ const HANDLER_NAMES = [
   'Webhooks',
   'Dispatch',
   'Deliver',
+  'Intake',
   'Console',
 ] as const;
 
@@ -33,7 +34,7 @@ const HANDLER_NAMES = [
 export type HandlerName = (typeof HANDLER_NAMES)[number];
 
 /** The functions that only some hubs have. */
-type Optional = 'Presence' | 'Console';
+type Optional = 'Presence' | 'Intake' | 'Console';
 
 /** The functions, by the names that their metrics have: the keys of `handlerNames` in lambda/env.ts. */
 export type Handlers = Readonly<
@@ -56,6 +57,8 @@ export interface Watched {
   readonly webhookQueues: WebhookQueues;
   /** The queue of presence; undefined on a hub without it. */
   readonly looks: WorkQueue | undefined;
+  /** The queue of the intake; undefined on a hub without it. */
+  readonly intake: WorkQueue | undefined;
   /** The HTTP API. */
   readonly http: HttpApi;
   /** The WebSocket API. */

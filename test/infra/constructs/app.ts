@@ -5,6 +5,8 @@
 import { type App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { ComparisonOperator } from 'aws-cdk-lib/aws-cloudwatch';
+import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -36,6 +38,7 @@ export function addTo(app: App): App {
     alarmTopic: Topic.fromTopicArn(stack, 'Pager', 'arn:aws:sns:eu-west-1:123456789012:pager'),
     anonymous: { 'offers/*': ['subscribe'] },
     presence: ['support/*'],
+    intake: true,
     retentionDays: 30,
   });
 
@@ -47,6 +50,22 @@ export function addTo(app: App): App {
     environment: { HUB_URL: hub.url, TOKEN_SECRET_ARN: log.tokenSecret.secretArn },
   });
   log.tokenSecret.grantRead(backend);
+
+  // It also publishes, without a token. So does a rule: each event is a message, published once.
+  hub.grantPublish(backend);
+  new Rule(stack, 'Paid', {
+    eventPattern: { source: ['shop.payments'] },
+    targets: [
+      new SqsQueue(hub.intakeQueue, {
+        messageGroupId: 'orders/paid',
+        message: RuleTargetInput.fromObject({
+          channel: 'orders/paid',
+          messages: [EventField.fromPath('$.detail')],
+          key: EventField.eventId,
+        }),
+      }),
+    ],
+  });
 
   hub.metricPublished({ period: Duration.minutes(1) }).createAlarm(stack, 'NoOrders', {
     threshold: 1,

@@ -25,6 +25,7 @@ const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
   'dispatch.ts': ['lambda/dispatch.ts', 'lib/functions/dispatch.ts'],
   'fold.ts': ['lambda/fold.ts', 'lambda/hub/keyed/fold.ts', 'lib/functions/fold.ts'],
   'hold.ts': ['lambda/hold.ts', 'lib/functions/hold.ts'],
+  'intake.ts': ['lambda/intake.ts', 'lib/messaging/intake.ts'],
   'presence.ts': ['lambda/presence.ts', 'lib/messaging/presence.ts'],
   'publish.ts': ['lambda/publish.ts', 'lib/functions/publish.ts'],
   'push.ts': ['lambda/push.ts', 'lib/functions/push.ts'],

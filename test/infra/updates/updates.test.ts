@@ -30,6 +30,7 @@ const SEPARATE = [
   'budgetEmail',
   'socketLogs',
   'presence',
+  'intake',
   'throwAway',
   'console',
 ] as const;
@@ -149,6 +150,18 @@ describe('a change of the configuration', () => {
       [],
       [
         'ApiGatewayV2::Route',
+        ...Array(3).fill('CloudWatch::Alarm'),
+        'IAM::Role',
+        'Lambda::EventSourceMapping',
+        'Lambda::Function',
+        'Logs::LogGroup',
+        ...['Queue', 'Queue', 'QueuePolicy', 'QueuePolicy'].map((type) => `SQS::${type}`),
+      ].map((type) => `AWS::${type}`),
+    ],
+    [
+      { intake: true },
+      [],
+      [
         ...Array(3).fill('CloudWatch::Alarm'),
         'IAM::Role',
         'Lambda::EventSourceMapping',
