@@ -4,11 +4,14 @@
  */
 import { CfnOutput, Fn, Names, Stack, Token } from 'aws-cdk-lib';
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import { EventField, type IRuleTarget, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { Grant, type IGrantable, ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { isChannelName } from '../protocol/channel-name.ts';
 import type { MetricName } from '../protocol/metrics.ts';
 import type { HubConfig } from './config/config.ts';
 import { regionProblems } from './config/regions.ts';
@@ -53,6 +56,20 @@ const TRANSPORTS = {
 
 /** One of the five transports. */
 export type Transport = keyof typeof TRANSPORTS;
+
+/** What becomes of the events of a rule. */
+export interface PublishTargetProps {
+  /** The channel that gets a message for each event. */
+  readonly channel: string;
+  /**
+   * The message, in which `EventField` stands for a part of the event.
+   * @default - the whole event
+   */
+  readonly message?: unknown;
+}
+
+/** The longest message group of SQS. */
+const MAX_GROUP_LENGTH = 128;
 
 /** The name of an origin access control has 64 characters at most, of which the Region takes up to 15. */
 const MAX_NAME_LENGTH = 48;
@@ -141,6 +158,18 @@ export class Tidings extends Construct {
       grantee.addEnvironment('TIDINGS_URL', this.url);
     }
     return Grant.addToPrincipal({ grantee, actions: ['sqs:SendMessage'], resourceArns: [queueArn] });
+  }
+
+  /**
+   * Returns the target of an EventBridge rule: each event becomes one message, published once, in the order of the rule.
+   * @throws Error without the prop `intake`, and for a name that no channel can have
+   */
+  publishTarget({ channel, message = EventField.fromPath('$') }: PublishTargetProps): IRuleTarget {
+    if (!isChannelName(channel)) throw new Error(`"${channel}" is not the name of a channel`);
+    return new SqsQueue(this.intakeQueue, {
+      messageGroupId: channel.slice(-MAX_GROUP_LENGTH),
+      message: RuleTargetInput.fromObject({ channel, messages: [message], key: EventField.eventId }),
+    });
   }
 
   /** Returns the messages that were published. */

@@ -5,8 +5,7 @@
 import { type App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { ComparisonOperator } from 'aws-cdk-lib/aws-cloudwatch';
-import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
+import { EventField, Rule } from 'aws-cdk-lib/aws-events';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -55,16 +54,7 @@ export function addTo(app: App): App {
   hub.grantPublish(backend);
   new Rule(stack, 'Paid', {
     eventPattern: { source: ['shop.payments'] },
-    targets: [
-      new SqsQueue(hub.intakeQueue, {
-        messageGroupId: 'orders/paid',
-        message: RuleTargetInput.fromObject({
-          channel: 'orders/paid',
-          messages: [EventField.fromPath('$.detail')],
-          key: EventField.eventId,
-        }),
-      }),
-    ],
+    targets: [hub.publishTarget({ channel: 'orders/paid', message: EventField.fromPath('$.detail') })],
   });
 
   hub.metricPublished({ period: Duration.minutes(1) }).createAlarm(stack, 'NoOrders', {

@@ -6,9 +6,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { EventField, Rule } from 'aws-cdk-lib/aws-events';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { intakeContracts } from '../../../lambda/env.ts';
 import { Tidings } from '../../../lib/tidings.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
@@ -64,7 +65,7 @@ describe('with the option', () => {
   });
 });
 
-describe('grantPublish', () => {
+describe('a hub in an app', () => {
   const stack = new Stack(new App({ context: UNBUNDLED, analyticsReporting: false }), 'Stack');
   const hub = new Tidings(stack, 'Hub', { intake: true });
   const sender = new lambda.Function(stack, 'Sender', {
@@ -73,11 +74,19 @@ describe('grantPublish', () => {
     code: lambda.Code.fromInline('exports.handler = async () => {};'),
   });
   const role = new Role(stack, 'Role', { assumedBy: new AccountPrincipal('123456789012') });
-
-  test('allows exactly sqs:SendMessage on the queue, and tells a function where queue and hub are', () => {
+  const target = hub.publishTarget({
+    channel: 'orders/paid',
+    message: { paid: EventField.fromPath('$.detail.id') },
+  });
+  new Rule(stack, 'Rule', { eventPattern: { source: ['shop'] }, targets: [target] });
+  let template: Template;
+  beforeAll(() => {
     hub.grantPublish(sender);
     hub.grantPublish(role);
-    const template = Template.fromStack(stack);
+    template = Template.fromStack(stack);
+  });
+
+  test('allows exactly sqs:SendMessage on the queue, and tells a function where queue and hub are', () => {
     const queue = stack.resolve(hub.intakeQueue.queueArn);
     for (const name of ['Sender', 'Role']) {
       const [policy] = Object.entries(template.findResources('AWS::IAM::Policy'))
@@ -92,6 +101,25 @@ describe('grantPublish', () => {
       TIDINGS_INTAKE_URL: stack.resolve(hub.intakeQueue.queueUrl),
       TIDINGS_URL: stack.resolve(hub.url),
     });
+  });
+
+  test('a rule publishes each event once, in the group of its channel, and only this rule may', () => {
+    const [[id, rule] = []] = Object.entries(template.findResources('AWS::Events::Rule'));
+    expect(rule?.Properties.Targets).toMatchObject([
+      {
+        InputTransformer: {
+          InputPathsMap: { 'detail-id': '$.detail.id', id: '$.id' },
+          InputTemplate: '{"channel":"orders/paid","messages":[{"paid":<detail-id>}],"key":<id>}',
+        },
+        SqsParameters: { MessageGroupId: 'orders/paid' },
+      },
+    ]);
+    const policies = Object.values(template.findResources('AWS::SQS::QueuePolicy')).map((one) =>
+      JSON.stringify(one),
+    );
+    const allowing = policies.filter((policy) => policy.includes('events.amazonaws.com'));
+    expect(allowing).toEqual([expect.stringContaining(`{"Fn::GetAtt":["${id}","Arn"]}`)]);
+    expect(() => hub.publishTarget({ channel: 'a//b' })).toThrow('"a//b" is not the name of a channel');
   });
 
   test('without the prop says which prop is missing', () => {
