@@ -5,8 +5,11 @@
 import { type App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { AttributeType, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { EventField, Rule } from 'aws-cdk-lib/aws-events';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { CfnPipe } from 'aws-cdk-lib/aws-pipes';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Tidings, TidingsLog } from 'tidings';
@@ -67,5 +70,29 @@ export function addTo(app: App): App {
   // A hub for experiments, with its data in the same stack. Both are deleted together.
   new Tidings(stack, 'Playground', { stage: 'playground', removalPolicy: RemovalPolicy.DESTROY });
   // end of the page
+
+  // begin of the pipe
+  const orders = new TableV2(data, 'Orders', {
+    partitionKey: { name: 'id', type: AttributeType.STRING },
+    dynamoStream: StreamViewType.NEW_IMAGE,
+  });
+  const carrier = new Role(stack, 'Carrier', { assumedBy: new ServicePrincipal('pipes.amazonaws.com') });
+  orders.grantStreamRead(carrier);
+  hub.grantPublish(carrier);
+  new CfnPipe(stack, 'Orders', {
+    roleArn: carrier.roleArn,
+    source: orders.tableStreamArn ?? '',
+    sourceParameters: {
+      dynamoDbStreamParameters: { startingPosition: 'LATEST', maximumRetryAttempts: 100 },
+      filterCriteria: { filters: [{ pattern: '{"eventName":["INSERT","MODIFY"]}' }] },
+    },
+    target: hub.intakeQueue.queueArn,
+    targetParameters: {
+      sqsQueueParameters: { messageGroupId: 'orders/changes' },
+      // Without quotes the item stays JSON, in DynamoDB's form: {"id":{"S":"7"}}.
+      inputTemplate: '{"channel":"orders/changes","messages":[<$.dynamodb.NewImage>],"key":"<$.eventID>"}',
+    },
+  });
+  // end of the pipe
   return app;
 }

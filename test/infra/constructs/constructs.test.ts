@@ -69,16 +69,35 @@ describe('docs/constructs.md', () => {
       .filter((line) => line !== '')
       .join('\n');
 
-  test('has the app that this test compiles', () => {
-    const [, body = ''] =
-      /begin of the page\n([\s\S]*?)\n *\/\/ end of the page/.exec(read('test/infra/constructs/app.ts')) ??
-      [];
+  test.each(['page', 'pipe'])('has the app that this test compiles: the %s', (part) => {
+    const pattern = new RegExp(`begin of the ${part}\\n([\\s\\S]*?)\\n *// end of the ${part}`);
+    const [, body = ''] = pattern.exec(read('test/infra/constructs/app.ts')) ?? [];
+    expect(body).not.toBe('');
     expect(inner(read('docs/constructs.md'))).toContain(inner(body));
   });
 
   test('has an app that passes strict validation', () => {
     const { stacks } = addTo(strictApp()).synth();
     expect(stacks.map(({ stackName }) => stackName)).toEqual(['ShopData', 'Shop']);
+  });
+
+  /** A path in a template takes that part of the event: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-input-transformation.html */
+  const fill = (template: string, event: unknown): string =>
+    template.replaceAll(/<\$\.([\w.]+)>/g, (_, path: string) => {
+      const part = path.split('.').reduce<unknown>((value, name) => fieldsOf(value)[name], event);
+      return typeof part === 'string' ? part : JSON.stringify(part);
+    });
+
+  test('has a pipe that makes a message of the intake of each change, with the id of the change as its key', () => {
+    const template: unknown = addTo(strictApp()).synth().getStackByName('Shop').template;
+    const pipe = resourcesIn(fieldsOf(template)).find(({ type }) => type === 'AWS::Pipes::Pipe');
+    const { InputTemplate, SqsQueueParameters } = fieldsOf(pipe?.properties.TargetParameters);
+    const item = { id: { S: '7' }, cents: { N: '1250' } };
+    const change = { eventID: 'c4ca4238a0b92382', eventName: 'INSERT', dynamodb: { NewImage: item } };
+    // PROTOCOL.md §15.
+    const message = { channel: 'orders/changes', messages: [item], key: change.eventID };
+    expect(JSON.parse(fill(String(InputTemplate), change))).toEqual(message);
+    expect(SqsQueueParameters).toEqual({ MessageGroupId: message.channel });
   });
 });
 
