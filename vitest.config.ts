@@ -15,7 +15,7 @@ const quick = { expect: { poll: { timeout: 20_000 } } };
 export default defineConfig({
   test: {
     // Most files wait for leases, timeouts and processes of their own. One worker on two cores, which is vitest's default, is idle.
-    maxWorkers: 3,
+    maxWorkers: 4,
     projects: [
       // Without isolation, because every file would load the same modules in a process of its own: a quarter of the processor time
       // of the unit tests, and more of the others. Most tests take milliseconds: the limits are for machines with other work.

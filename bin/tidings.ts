@@ -3,7 +3,7 @@
  * @module
  */
 import { App } from 'aws-cdk-lib';
-import { type HubConfig, parseConfig } from '../lib/config/config.ts';
+import { type Config, parseConfig } from '../lib/config/config.ts';
 import { regionProblems } from '../lib/config/regions.ts';
 import { addHub } from '../lib/hub.ts';
 
@@ -13,7 +13,7 @@ function refuse(sentences: readonly string[]): never {
   process.exit(1);
 }
 
-function configOf(app: App): HubConfig {
+function configOf(app: App): Config {
   try {
     return parseConfig(app.node.getAllContext());
   } catch (error) {
@@ -30,5 +30,5 @@ const config = configOf(app);
 // The stacks stay independent of the Region: with a Region in them, the CLI would look up context that they do not need.
 const problems = region === undefined ? [] : regionProblems(config, region);
 if (problems.length > 0) refuse(problems);
-addHub(app, config);
+addHub(app, app.node.getAllContext());
 app.synth();

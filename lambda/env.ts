@@ -154,6 +154,9 @@ export const heldEnv = contract({ HELD_PER_CALLER: wholeNumber(0, 1_000_000) });
 /** The URL of the WebSocket API, by which held requests are woken. */
 export const wakeEnv = contract({ SOCKET_URL: text });
 
+/** The secret of the front door, which its requests have in a header. Only a hub with a domain or a web ACL of its own has it. */
+export const doorEnv = contract({ DOOR: text });
+
 /** The URLs that the console connects to: `self` behind the front door, where all have the host of the page. */
 export const consoleEnv = contract({ SOCKET_URL: text, STREAM_URL: text });
 
@@ -235,6 +238,14 @@ export const handlerContracts: Readonly<Record<string, readonly Contract<unknown
   Push: [...every, logEnv, snapshotsEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
   Fold: [...every, logEnv, snapshotsEnv, foldEnv],
   Console: [...every, consoleEnv],
+};
+
+/** The queue of dead letters of the intake. */
+export const intakeEnv = contract({ INTAKE_DEAD_LETTERS_URL: text });
+
+/** The variables of the handler that publishes what comes by the intake queue. Only a hub with an intake has this handler. */
+export const intakeContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
+  Intake: [...every, logEnv, hintEnv, jobEnv, dispatchEnv, stampEnv, intakeEnv],
 };
 
 const noting: readonly Contract<unknown>[] = [presenceEnv, lookEnv];

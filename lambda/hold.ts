@@ -7,9 +7,10 @@ import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { presenceInAws } from './aws/presence/compose-presence.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import { holdEnv, telemetryEnv, waitingEnv } from './env.ts';
+import { doorEnv, holdEnv, telemetryEnv, waitingEnv } from './env.ts';
 import { answerHeld } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
+import { behindDoor } from './http/door.ts';
 import { enteredOnce, heldReader } from './http/held-reader.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { holdMsOf, parseHeld } from './http/parse-read.ts';
@@ -24,7 +25,7 @@ import { disconnectAt } from './hub/push/disconnect.ts';
 
 const { env } = process;
 const client = documentClient();
-const settings = waitingEnv.read(env);
+const settings = { ...waitingEnv.read(env), ...doorEnv.readIfSet(env) };
 const callers = callersInAws(settings);
 const hold = holdInAws(settings, client, 'hold');
 const { clock } = hold.log;
@@ -68,4 +69,7 @@ const routes = channelRoutes({
 });
 
 /** Answers one long poll of the HTTP API. */
-export const handler = watched(telemetryEnv.read(env), httpHandler(routes));
+export const handler = watched(
+  telemetryEnv.read(env),
+  behindDoor(settings.DOOR, callers.logRefusal, httpHandler(routes)),
+);

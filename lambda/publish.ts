@@ -7,7 +7,7 @@ import { callersInAws, cursorsInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { removalsBySns } from './aws/queues/fold-queue.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import { publishingEnv, telemetryEnv } from './env.ts';
+import { doorEnv, publishingEnv, telemetryEnv } from './env.ts';
 import {
   answerAppended,
   answerCreated,
@@ -17,6 +17,7 @@ import {
 } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { endConnections, listConnections } from './http/connection-routes.ts';
+import { behindDoor } from './http/door.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { isEphemeral, parseAppend, parseCreate, parseEphemeral } from './http/parse-channel.ts';
 import { removeWithSnapshot } from './hub/keyed/remove-keyed.ts';
@@ -80,4 +81,7 @@ const routes = channelRoutes({
 });
 
 /** Answers one request of the HTTP API: POST, PUT or DELETE. */
-export const handler = watched(telemetryEnv.read(env), httpHandler(routes));
+export const handler = watched(
+  telemetryEnv.read(env),
+  behindDoor(doorEnv.readIfSet(env)?.DOOR, callers.logRefusal, httpHandler(routes)),
+);

@@ -8,9 +8,10 @@ import { documentClient } from './aws/dynamodb/document-client.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { rollInAws } from './aws/presence/compose-presence.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import { accessEnv, logEnv, originsEnv, snapshotsEnv, telemetryEnv } from './env.ts';
+import { accessEnv, doorEnv, logEnv, originsEnv, snapshotsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
+import { behindDoor } from './http/door.ts';
 import { answerPresence } from './http/held-reader.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { listChannels } from './http/list-channels.ts';
@@ -68,4 +69,7 @@ const routes = channelRoutes({
 });
 
 /** Answers one read of the HTTP API. */
-export const handler = watched(telemetryEnv.read(env), httpHandler(routes));
+export const handler = watched(
+  telemetryEnv.read(env),
+  behindDoor(doorEnv.readIfSet(env)?.DOOR, callers.logRefusal, httpHandler(routes)),
+);

@@ -9,7 +9,8 @@ import { documentClient } from './aws/dynamodb/document-client.ts';
 import { presenceInAws } from './aws/presence/compose-presence.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import { connectionsEnv, endsEnv, publishingEnv, telemetryEnv } from './env.ts';
+import { connectionsEnv, doorEnv, endsEnv, publishingEnv, telemetryEnv } from './env.ts';
+import { behindDoor } from './http/door.ts';
 import { rememberedPings } from './ws/present-sockets.ts';
 import { socketHandler } from './ws/socket-handler.ts';
 
@@ -28,9 +29,10 @@ const poster = connectionsInApiGateway({
   ...credentialsOf(env),
 });
 const client = documentClient();
+const callers = callersInAws(settings);
 const presence = presenceInAws(env, client, settings);
 const answer = socketHandler({
-  ...callersInAws(settings),
+  ...callers,
   ...publishingInAws(settings, client),
   presence: presence && { ...presence, seenAt: rememberedPings() },
   published: (messages) => count('Published', messages),
@@ -39,4 +41,7 @@ const answer = socketHandler({
 });
 
 /** Handles one event of the WebSocket API. */
-export const handler = watched(telemetryEnv.read(env), answer);
+export const handler = watched(
+  telemetryEnv.read(env),
+  behindDoor(doorEnv.readIfSet(env)?.DOOR, callers.logRefusal, answer),
+);

@@ -7,7 +7,7 @@ import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { presenceInAws } from './aws/presence/compose-presence.ts';
 import { count, watching } from './aws/telemetry/telemetry.ts';
-import { streamEnv, telemetryEnv, waitingEnv } from './env.ts';
+import { doorEnv, streamEnv, telemetryEnv, waitingEnv } from './env.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
@@ -17,7 +17,7 @@ import { evictingQuota } from './hub/hold/caller-quota.ts';
 
 const { env } = process;
 const client = documentClient();
-const settings = waitingEnv.read(env);
+const settings = { ...waitingEnv.read(env), ...doorEnv.readIfSet(env) };
 const callers = callersInAws(settings);
 const { redeem } = ticketsInAws(settings, client);
 const hold = holdInAws(settings, client, 'stream');

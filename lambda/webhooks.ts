@@ -15,6 +15,7 @@ import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import {
   accessEnv,
   deliveriesEnv,
+  doorEnv,
   endpointsEnv,
   endpointWakeEnv,
   logEnv,
@@ -23,6 +24,7 @@ import {
   sealingEnv,
   telemetryEnv,
 } from './env.ts';
+import { behindDoor } from './http/door.ts';
 import { httpHandler } from './http/http-handler.ts';
 import { webhookRoutes } from './http/webhooks/webhook-routes.ts';
 import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
@@ -58,4 +60,7 @@ const routes = webhookRoutes({
 });
 
 /** Answers one request of the HTTP API below /webhooks. */
-export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));
+export const handler = watched(
+  telemetryEnv.read(process.env),
+  behindDoor(doorEnv.readIfSet(process.env)?.DOOR, logRefusal, httpHandler(routes)),
+);

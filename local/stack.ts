@@ -33,6 +33,7 @@ import { startSecrets } from './services/secrets.ts';
 import { DEFAULT_REGION, publishQuota } from './services/sns-quota.ts';
 import { createShutdown, type ShutdownStep } from './shutdown.ts';
 import { type Assembly, type Resource, readAssembly } from './template/assembly.ts';
+import { withSecrets } from './template/dynamic-references.ts';
 import { createResolver, LOCAL_REGION } from './template/intrinsics.ts';
 import { createReferences } from './template/names.ts';
 import { createPlan, type Plan } from './template/plan.ts';
@@ -152,11 +153,13 @@ async function boot(
   const gateways = await openGateways(assembly, port, ({ url, close }) => {
     steps.push({ name: url, end: close });
   });
-  const plan = readPlan(assembly, aws, gateways);
+  const templates = readPlan(assembly, aws, gateways);
+  const secrets = startSecrets(templates.all('AWS::SecretsManager::Secret'), settings.data);
+  const plan = withSecrets(templates, secrets.text);
   const callLog = createCallLog([...plan.functions.values()], plan.resourcePolicies);
   const sources = readEventSources(plan, callLog);
 
-  const services = { ...(await startServices(plan, aws, settings, steps)), admits };
+  const services = { ...(await startServices(plan, aws, settings, steps)), secrets, admits };
   const { messaging } = services;
   const faults = createFaults();
   const metrics = createMetrics();
@@ -233,20 +236,19 @@ function readPlan(assembly: Assembly, aws: HttpListener, gateways: Gateways): Pl
   return createPlan(assembly, createResolver(assembly, createReferences(addresses), withLocalUrls(gateways)));
 }
 
-/** Starts the services that store data: secrets, tables, topics and queues. */
+/** Starts the other services that store data: tables, topics and queues. */
 async function startServices(
   plan: Plan,
   aws: HttpListener,
   { data, log }: Settings,
   steps: ShutdownStep[],
-): Promise<Omit<Services, 'admits'>> {
+): Promise<Omit<Services, 'admits' | 'secrets'>> {
   if (data !== undefined) mkdirSync(data, { recursive: true });
-  const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
   const tables = [...plan.all('AWS::DynamoDB::GlobalTable'), ...plan.all('AWS::DynamoDB::Table')];
   const dynamodb = await started('the tables', startDynamoDb(tables, data, log), steps);
   const messaging = await startMessaging(plan, { host: aws.url.replace('http://', ''), data, log });
   if (messaging !== undefined) steps.push({ name: 'the topics and queues', end: messaging.close });
-  return { secrets, dynamodb, messaging };
+  return { dynamodb, messaging };
 }
 
 async function started<T extends { close(): Promise<void> }>(

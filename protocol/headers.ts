@@ -32,6 +32,9 @@ export const TIDINGS_EPHEMERAL = 'Tidings-Ephemeral';
  */
 export const EDGE_TOKEN = 'x-tidings-authorization';
 
+/** Shows the API that a request has come by the front door, if the hub has a domain or a web ACL of its own. */
+export const EDGE_DOOR = 'x-tidings-door';
+
 /**
  * Parts of the protocol that this version does not support. They are refused, because ignoring them would change the
  * meaning of a request.

@@ -1,11 +1,10 @@
 /**
- * A web server of Node for a function that takes a Request and returns a Response, as frameworks have it.
+ * Serves an application on this machine.
  * @module
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
 
 /** Answers a request. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
@@ -20,13 +19,7 @@ export function fail(sentence: string): never {
 
 /** Listens at PORT (default 4100, or a free port if that is taken), for this machine only. Returns the address. */
 export async function listen(fetch: Fetch): Promise<string> {
-  const server = createServer((request, response) => {
-    // A client that goes away ends its answer. Any other error is a defect of the example: say so, and go on.
-    answer(fetch, request, response).catch((error: unknown) => {
-      if (!response.destroyed) process.stderr.write(`${error}\n`);
-      response.destroy();
-    });
-  });
+  const server = createServer(getRequestListener(fetch, { overrideGlobalObjects: false }));
   // It ends with the program that has started it, if that one wants it so: npm run example and the tests.
   process.on('disconnect', () => process.exit());
   const { PORT } = process.env;
@@ -43,28 +36,4 @@ export async function listen(fetch: Fetch): Promise<string> {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server got no port');
   return `http://127.0.0.1:${address.port}/`;
-}
-
-async function answer(fetch: Fetch, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { method = 'GET', url = '/', headers } = request;
-  const hasBody = method !== 'GET' && method !== 'HEAD';
-  const gone = new AbortController();
-  response.on('close', () => gone.abort());
-  const {
-    status,
-    headers: answered,
-    body,
-  } = await fetch(
-    new Request(new URL(url, `http://${headers.host ?? 'localhost'}`), {
-      method,
-      headers: Object.entries(headers).flatMap(([name, value]) =>
-        [value ?? []].flat().map((one): [string, string] => [name, one]),
-      ),
-      signal: gone.signal,
-      ...(hasBody ? { body: request, duplex: 'half' as const } : {}),
-    }),
-  );
-  response.writeHead(status, [...answered].flat());
-  if (body === null) response.end();
-  else await pipeline(Readable.fromWeb(body), response);
 }

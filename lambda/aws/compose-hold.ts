@@ -4,6 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { EDGE_DOOR } from '../../protocol/headers.ts';
 import { inboxesOf, type OpenInbox } from '../hub/ephemeral/inbox.ts';
 import { keptBookings, type Quota, type QuotaParts } from '../hub/hold/caller-quota.ts';
 import type { Hold } from '../hub/hold/held-read.ts';
@@ -27,6 +28,8 @@ export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SUBSCRIBERS_TABLE: string;
   /** URL of the WebSocket API, for the wake socket. */
   readonly SOCKET_URL: string;
+  /** The secret of the front door, if the WebSocket API takes only connections that have it. */
+  readonly DOOR?: string;
 }
 
 /** What held requests need. Streams also need the ephemeral messages that come by the wake socket. */
@@ -43,6 +46,7 @@ export function holdInAws(settings: HoldSettings, client: DocumentClient, kind: 
   const log = sharingReads(logInAws(settings, client), nextTurn);
   const wakeSocket = wakeSocketTo({
     url: settings.SOCKET_URL,
+    headers: settings.DOOR === undefined ? {} : { [EDGE_DOOR]: settings.DOOR },
     keys: tokenKeysInSecretsManager(settings.TOKEN_SECRET_ARN, Date.now),
     audience: settings.TOKEN_AUDIENCE,
     clock: Date.now,

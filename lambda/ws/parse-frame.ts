@@ -30,13 +30,19 @@ export type ClientRequest =
       readonly presence: unknown;
     }
   | { readonly action: 'unsubscribe'; readonly pattern: string }
-  | {
-      readonly action: 'publish';
-      readonly append: AppendRequest;
-      readonly key: string | undefined;
-      readonly isEphemeral: boolean;
-    }
+  | PublishRequest
   | { readonly action: 'ping' };
+
+/** A publish. */
+export interface PublishRequest {
+  readonly action: 'publish';
+  /** What is published. */
+  readonly append: AppendRequest;
+  /** The idempotency key; undefined without one. */
+  readonly key: string | undefined;
+  /** True if nothing is stored. */
+  readonly isEphemeral: boolean;
+}
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
@@ -109,7 +115,12 @@ function conflateOf({ conflate }: Fields): boolean {
   throw new Refusal('bad_request', 'conflate must be true or false');
 }
 
-function publishOf(fields: Fields, body: string): ClientRequest {
+/**
+ * Returns the publish in a frame, or in a message of the intake queue.
+ * @param body the text, from which messages are taken as they were written
+ * @throws Refusal bad_request, bad_channel
+ */
+export function publishOf(fields: Fields, body: string): PublishRequest {
   const { channel, messages, key, producer, ephemeral } = fields;
   if (typeof channel !== 'string') throw new Refusal('bad_channel', 'channel must be the name of a channel');
   refuseBadName(channel);

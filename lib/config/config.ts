@@ -4,34 +4,59 @@
  */
 import type { z } from 'zod';
 import type { Issuer } from '../../protocol/issuer.ts';
-import { type Context, PREFIX, readOptions } from './context.ts';
+import { CONTEXT_KEYS, type Context, type Naming, optionsIn, readOptions } from './context.ts';
 import { type ISSUER_OPTIONS, issuerOf } from './issuer-options.ts';
 import { OPTIONS } from './options.ts';
 
-/** The options, by name. Those of the identity provider are one value. */
-export type HubConfig = Readonly<
-  Omit<z.output<typeof OPTIONS>, keyof typeof ISSUER_OPTIONS> & {
-    /** The identity provider whose tokens the hub accepts beside its own; undefined for none. */
-    readonly issuer: Issuer | undefined;
-  }
->;
+/** The values of all options. */
+export type OptionValues = Readonly<z.output<typeof OPTIONS>>;
+
+/** The options of the hub around the data, by name. Those of the identity provider are one value. */
+export type Config = Omit<OptionValues, keyof typeof ISSUER_OPTIONS | 'throwAway'> & {
+  /** The identity provider whose tokens the hub accepts beside its own; undefined for none. */
+  readonly issuer: Issuer | undefined;
+};
+
+/** The options of one hub. */
+export type HubConfig = Config & {
+  /** Begins the names of what must have a name. No other hub of the account and Region has it. */
+  readonly name: string;
+};
 
 /**
  * Reads the configuration out of a construct tree's context.
  * @throws Error with a sentence for each mistake that names the key, the value received and the values allowed
  */
-export function parseConfig(context: Context): HubConfig {
-  const { issuer, issuerAudience, jwksUrl, claims, ...options } = readOptions(OPTIONS, context);
-  const config = { ...options, issuer: issuerOf({ issuer, issuerAudience, jwksUrl, claims }) };
-  checkCombinations(config);
+export const parseConfig = (context: Context): Config => configOf(readContext(context), CONTEXT_KEYS);
+
+/** Reads the values of all options out of a construct tree's context. @throws Error as `parseConfig` */
+export function readContext(context: Context): OptionValues {
+  const values = readOptions(OPTIONS, optionsIn(context), CONTEXT_KEYS);
+  configOf(values, CONTEXT_KEYS);
+  return values;
+}
+
+/**
+ * Returns the configuration, if no options contradict each other.
+ * @throws Error with the names of the options, the value received and the values allowed
+ */
+export function configOf(values: Omit<OptionValues, 'throwAway'>, naming: Naming): Config {
+  const { issuer, issuerAudience, jwksUrl, claims, ...options } = values;
+  const config = { ...options, issuer: issuerOf({ issuer, issuerAudience, jwksUrl, claims }, naming) };
+  refuseFewConnections(config, naming);
+  refuseIncompleteBudget(config, naming);
+  refuseLongTexts(config, naming);
+  refuseBareDomain(config, naming);
   return config;
 }
 
-/** Refuses options that contradict each other. @throws Error with the keys, the value received and the values allowed */
-function checkCombinations(config: HubConfig): void {
-  refuseFewConnections(config);
-  refuseIncompleteBudget(config);
-  refuseLongTexts(config);
+/** A domain and a web ACL belong to the front door. */
+function refuseBareDomain({ edge, domain, webAcl }: Config, { kind, prefix }: Naming): void {
+  if (edge || (domain === undefined && webAcl === undefined)) return;
+  const useless = domain === undefined ? 'webAcl' : 'domain';
+  throw new Error(
+    `${kind} "${prefix}${useless}" has no effect while "${prefix}edge" is false: it is for CloudFront, the front door`,
+  );
 }
 
 /**
@@ -42,30 +67,26 @@ function checkCombinations(config: HubConfig): void {
 const UNRESERVED = 500;
 
 /** All wake sockets count as one caller, and each process that holds readers has one. */
-function refuseFewConnections({
-  connectionsPerCaller,
-  heldPerCaller,
-  maxHolds,
-  maxStreams,
-}: HubConfig): void {
+function refuseFewConnections(
+  { connectionsPerCaller, heldPerCaller, maxHolds, maxStreams }: Config,
+  { kind, prefix }: Naming,
+): void {
   // If nothing is reserved, there must be enough for all held requests of one caller.
   const processes = (reserved: number): number => reserved || Math.min(heldPerCaller, UNRESERVED);
   const least = processes(maxHolds) + processes(maxStreams);
   if (connectionsPerCaller >= least) return;
   throw new Error(
-    `context key "${PREFIX}connectionsPerCaller" is ${connectionsPerCaller}: it must be at least ${least}, since the hub's ` +
+    `${kind} "${prefix}connectionsPerCaller" is ${connectionsPerCaller}: it must be at least ${least}, since the hub's ` +
       'own sockets count as one caller. That is maxHolds + maxStreams; ' +
       `for either that is 0 it is heldPerCaller, ${UNRESERVED} at most`,
   );
 }
 
-function refuseIncompleteBudget({ monthlyBudget, budgetEmail }: HubConfig): void {
+function refuseIncompleteBudget({ monthlyBudget, budgetEmail }: Config, { kind, prefix }: Naming): void {
   if (monthlyBudget > 0 === (budgetEmail !== '')) return;
   const [missing, needed] =
     budgetEmail === '' ? ['budgetEmail', 'monthlyBudget'] : ['monthlyBudget', 'budgetEmail'];
-  throw new Error(
-    `context key "${PREFIX}${missing}" is needed for "${PREFIX}${needed}": set both, or neither`,
-  );
+  throw new Error(`${kind} "${prefix}${missing}" is needed for "${prefix}${needed}": set both, or neither`);
 }
 
 /**
@@ -76,19 +97,26 @@ function refuseIncompleteBudget({ monthlyBudget, budgetEmail }: HubConfig): void
  */
 export const MAX_TEXT_BYTES = 2_800;
 
-function refuseLongTexts({ anonymous, issuer, origins, presence, stamp }: HubConfig): void {
+/** Bytes of the variable with the secret of the front door, which not every hub has: its name, and 64 characters (gateways/door.ts). */
+const SECRET_BYTES = 75;
+
+function refuseLongTexts(
+  { anonymous, issuer, origins, presence, stamp, domain, webAcl }: Config,
+  { kind, prefix }: Naming,
+): void {
   const sizes = {
     anonymous: bytesInJson(JSON.stringify(anonymous)),
     'issuer, issuerAudience, jwksUrl and claims': bytesInJson(JSON.stringify(issuer ?? null)),
     origins: bytesInJson(String(origins)),
     presence: bytesInJson(JSON.stringify(presence)),
     stamp: bytesInJson(JSON.stringify(stamp)),
+    ...(domain || webAcl ? { 'the secret that closes the APIs': SECRET_BYTES } : {}),
   };
   const all = Object.values(sizes).reduce((sum, size) => sum + size, 0);
   if (all <= MAX_TEXT_BYTES) return;
   const each = Object.entries(sizes).map(([keys, size]) => `${size} of ${keys}`);
   throw new Error(
-    `context keys "${PREFIX}anonymous", "${PREFIX}claims", "${PREFIX}origins", "${PREFIX}presence" and "${PREFIX}stamp" take ${all} bytes in the environment of a ` +
+    `${kind}s "${prefix}anonymous", "${prefix}claims", "${prefix}origins", "${prefix}presence" and "${prefix}stamp" take ${all} bytes in the environment of a ` +
       `function: ${each.join(', ')}. They must be ${MAX_TEXT_BYTES} at most together, since Lambda has 4 KB for all variables`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * The options of a hub: the context keys `tidings:*`. docs/configuration.md has a row for each of them.
+ * The options of a hub: the context keys `tidings:*`, and the props of the construct. docs/configuration.md has a row for each of them.
  * @module
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -8,6 +8,7 @@ import { parseCapability } from '../../protocol/capability.ts';
 import { parsePresencePatterns } from '../../protocol/presence.ts';
 import { parseStamps } from '../../protocol/stamp.ts';
 import { allowed, jsonBy, numberFrom, trueOrFalse, wholeNumber } from './context.ts';
+import { EXISTING_OPTIONS } from './existing-options.ts';
 import { ISSUER_OPTIONS } from './issuer-options.ts';
 
 const MAX_RETENTION_DAYS = 365;
@@ -84,6 +85,8 @@ export const OPTIONS = z.strictObject({
   edge: trueOrFalse().default(true),
   /** True for a page at /console that shows the hub at work. Everybody may load the page, and its user needs a token. */
   console: trueOrFalse().default(false),
+  /** True for a queue whose messages are published: for functions and services of the account, which need no token then. */
+  intake: trueOrFalse().default(false),
   /**
    * Long polls that are held at a time, reserved out of the account's Lambda concurrency. More long polls are refused, and clients
    * poll instead. 0 reserves nothing, because Lambda refuses every reservation in a new account. Long polls then share the account's
@@ -121,6 +124,7 @@ export const OPTIONS = z.strictObject({
   budgetEmail: email().default(''),
   /** The address that gets alarms by e-mail; empty for none. */
   alarmEmail: email().default(''),
+  ...EXISTING_OPTIONS,
   /** True for a hub to experiment with: `npm run destroy` then deletes the data too. */
   throwAway: trueOrFalse().default(false),
 });

@@ -6,7 +6,7 @@
  * https://github.com/aws-cloudformation/cfn-lint/tree/v1.51.0/src/cfnlint/data/schemas/providers
  * @module
  */
-import type { HubConfig } from './config.ts';
+import type { Config } from './config.ts';
 
 /** A service that the hub needs and that some Regions lack. */
 export type RegionalService = 'functionUrls' | 'edge' | 'budgets';
@@ -67,11 +67,14 @@ export const lacks = (service: RegionalService, region: string): boolean => WITH
 /**
  * Returns why a hub with these options cannot be deployed to a Region: for each missing service a text that says what
  * needs it, which Regions do not have it, and what to do. Empty if no service is known to be missing.
+ * @param asProps true for options that are props of a construct, false for context keys
  */
 export function regionProblems(
-  { edge, monthlyBudget }: Pick<HubConfig, 'edge' | 'monthlyBudget'>,
+  { edge, monthlyBudget }: Pick<Config, 'edge' | 'monthlyBudget'>,
   region: string,
+  asProps = false,
 ): readonly string[] {
+  const elsewhere = asProps ? 'Deploy the stack to another Region' : 'Set AWS_REGION to another Region';
   const missing = (service: RegionalService, needed: boolean, what: string, cure: string): string[] =>
     needed && lacks(service, region)
       ? [`Region ${region} has no ${what}. It is missing in ${regionsWithout(service).join(', ')}. ${cure}`]
@@ -81,19 +84,19 @@ export function regionProblems(
       'functionUrls',
       true,
       'AWS::Lambda::Url, which Server-Sent Events need',
-      'Set AWS_REGION to another Region: no option leaves it out.',
+      `${elsewhere}: no option leaves it out.`,
     ),
     ...missing(
       'edge',
       edge,
       'AWS::CloudFront::Function, which the front door needs',
-      'Set AWS_REGION to another Region, or leave the front door out: -c tidings:edge=false.',
+      `${elsewhere}, or leave the front door out: ${asProps ? 'edge: false' : '-c tidings:edge=false'}.`,
     ),
     ...missing(
       'budgets',
       monthlyBudget > 0,
       'AWS::Budgets::Budget, which tidings:monthlyBudget needs',
-      'Set AWS_REGION to another Region, or leave the budget out: -c tidings:monthlyBudget=0 -c tidings:budgetEmail=',
+      `${elsewhere}, or leave the budget out${asProps ? '.' : ': -c tidings:monthlyBudget=0 -c tidings:budgetEmail='}`,
     ),
   ];
 }

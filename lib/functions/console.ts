@@ -26,7 +26,7 @@ export class ConsolePage extends Construct {
     super(scope, id);
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'console',
-      logRetention: config.logRetentionDays,
+      config,
     });
     // Behind the front door everything has one host. The function cannot know its name, because the front door is created after it.
     const urls = config.edge

@@ -25,7 +25,7 @@ export class Deliver extends Construct {
     const { config, log, endpoints, webhookQueues, ownHosts } = props;
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'deliver',
-      logRetention: config.logRetentionDays,
+      config,
       timeout: DELIVER_TIMEOUT,
       // A postponed wake is received again, and its notices go to dispatch, which may send another wake.
       callsItself: true,

@@ -20,7 +20,7 @@ export class Dispatch extends Construct {
     super(scope, id);
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'dispatch',
-      logRetention: config.logRetentionDays,
+      config,
       timeout: DISPATCH_TIMEOUT,
       // It sends itself a message every few seconds of a long backlog.
       callsItself: true,

@@ -23,7 +23,7 @@ export class Fold extends Construct {
     super(scope, id);
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'fold',
-      logRetention: config.logRetentionDays,
+      config,
       timeout: FOLD_TIMEOUT,
       memoryMb: MEMORY_MB,
       // It sends itself a message for what it could not finish, and for gaps.

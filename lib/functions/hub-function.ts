@@ -9,14 +9,15 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { awsEnv } from '../../lambda/env.ts';
+import type { HubConfig } from '../config/config.ts';
 import { writeBundle } from './bundle/bundle.ts';
 
 /** The differences between the functions. */
 export interface HubFunctionProps {
   /** The file under lambda/ that is this function, without its suffix. */
   readonly handler: string;
-  /** The time for which its log is kept. */
-  readonly logRetention: logs.RetentionDays;
+  /** The options of its hub. */
+  readonly config: HubConfig;
   /** @default - 10 seconds */
   readonly timeout?: Duration;
   /** @default - 512 MB */
@@ -53,11 +54,14 @@ export class HubFunction extends Construct {
   readonly function: lambda.Function;
   /** Its role, with the actions that were granted and no others. */
   readonly role: iam.Role;
+  /** The options of its hub. */
+  readonly config: HubConfig;
 
   constructor(scope: Construct, id: string, props: HubFunctionProps) {
     super(scope, id);
+    this.config = props.config;
     const logGroup = new logs.LogGroup(this, 'Logs', {
-      retention: props.logRetention,
+      retention: props.config.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     // The managed basic role may write to every log group of the account.

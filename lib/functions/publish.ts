@@ -22,11 +22,11 @@ export class Publish extends Construct {
     super(scope, id);
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'publish',
-      logRetention: config.logRetentionDays,
+      config,
     });
     log.grantWrite(this.handler);
     tokenKeys.grantVerify(this.handler);
-    allowOrigins(this.handler, config);
+    allowOrigins(this.handler);
     this.handler.configure(stampEnv.write({ STAMPS: JSON.stringify(config.stamp) }));
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);

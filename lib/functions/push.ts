@@ -28,7 +28,7 @@ export class Push extends Construct {
     super(scope, id);
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'push',
-      logRetention: config.logRetentionDays,
+      config,
       timeout: PUSH_TIMEOUT,
       memoryMb: MEMORY_MB,
       // It sends itself jobs: every few seconds of a long replay, and for members that could not take a frame.

@@ -16,12 +16,12 @@ export class Read extends Construct {
     super(scope, id);
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'read',
-      logRetention: config.logRetentionDays,
+      config,
     });
     log.grantRead(this.handler);
     log.grantLatest(this.handler);
     log.grantList(this.handler);
     tokenKeys.grantVerify(this.handler);
-    allowOrigins(this.handler, config);
+    allowOrigins(this.handler);
   }
 }

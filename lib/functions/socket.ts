@@ -39,11 +39,11 @@ export class Socket extends Construct {
     const { config, log, tokenKeys, subscribers, hints, webhookQueues } = props;
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'socket',
-      logRetention: config.logRetentionDays,
+      config,
     });
     log.grantAppend(this.handler);
     tokenKeys.grantVerify(this.handler);
-    allowOrigins(this.handler, config);
+    allowOrigins(this.handler);
     subscribers.grantSubscribe(this.handler);
     this.handler.configure(stampEnv.write({ STAMPS: JSON.stringify(config.stamp) }));
     hints.grantHint(this.handler);
@@ -55,7 +55,7 @@ export class Socket extends Construct {
 
     const route = () => ({ integration: new WebSocketLambdaIntegration('Socket', this.handler.function) });
     this.api = new apigateway.WebSocketApi(this, 'Api', {
-      apiName: `${Stack.of(this).stackName}-sockets`,
+      apiName: `${config.name}-sockets`,
       connectRouteOptions: route(),
       disconnectRouteOptions: route(),
       // API Gateway sends the answer of the function to the client, which saves a call for each answer.

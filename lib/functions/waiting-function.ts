@@ -36,7 +36,7 @@ export function waitingFunction(scope: Construct, props: WaitingFunctionProps): 
   const { config, log, tokenKeys, subscribers, socket } = props;
   const handler = new HubFunction(scope, 'Handler', {
     handler: props.handler,
-    logRetention: config.logRetentionDays,
+    config,
     timeout: Duration.seconds(props.timeoutSeconds),
     memoryMb: WAITING_MEMORY_MB,
     ...(props.reserved > 0 ? { reservedConcurrency: props.reserved } : {}),
@@ -44,7 +44,7 @@ export function waitingFunction(scope: Construct, props: WaitingFunctionProps): 
   log.grantRead(handler);
   log.grantLatest(handler);
   tokenKeys.grantVerify(handler);
-  allowOrigins(handler, config);
+  allowOrigins(handler);
   subscribers.grantWait(handler);
   socket.grantWake(handler);
   // If one caller may use the whole reservation, callers need not be counted. Without a reservation this quota bounds each caller.

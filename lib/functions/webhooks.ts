@@ -18,11 +18,11 @@ export class Webhooks extends Construct {
     const { config, log, tokenKeys, endpoints, webhookQueues } = props;
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'webhooks',
-      logRetention: config.logRetentionDays,
+      config,
     });
     log.grantReadOnly(this.handler);
     tokenKeys.grantVerify(this.handler);
-    allowOrigins(this.handler, config);
+    allowOrigins(this.handler);
     endpoints.grantManage(this.handler);
     webhookQueues.grantWake(this.handler);
     this.handler.configure(outboundEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));

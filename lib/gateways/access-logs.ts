@@ -2,7 +2,7 @@
  * Access logs of the gateways: one line for each request. A line has no query string, and no header that may carry a token.
  * @module
  */
-import { Aws, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Aws, Fn, RemovalPolicy } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -29,18 +29,18 @@ const EVERY_REQUEST = {
  * with many log groups the stage could not be created. The id of the stack is part of the name, because a group of an earlier stack
  * may still exist.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
- * @param api the last part of the name: a stack has two APIs
+ * @param api the last part of the name: a hub has two APIs
  * @param variables members of the line beside those of EVERY_REQUEST, and their `$context` variables
  */
 export function accessLogs(
   scope: Construct,
   api: string,
-  { logRetentionDays }: HubConfig,
+  { logRetentionDays, name }: HubConfig,
   variables: Readonly<Record<string, string>>,
 ): apigateway.IAccessLogSettings {
   const stackId = Fn.select(2, Fn.split('/', Aws.STACK_ID));
   const logGroup = new logs.LogGroup(scope, 'AccessLogs', {
-    logGroupName: `/aws/vendedlogs/${Stack.of(scope).stackName}/${stackId}/${api}`,
+    logGroupName: `/aws/vendedlogs/${name}/${stackId}/${api}`,
     retention: logRetentionDays,
     removalPolicy: RemovalPolicy.DESTROY,
   });

@@ -3,18 +3,23 @@
  * @module
  */
 import { fileURLToPath } from 'node:url';
-import { Duration, Fn, Stack, Validations } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Fn, Stack, Validations } from 'aws-cdk-lib';
 import type * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import { AaaaRecord, ARecord, HostedZone, RecordTarget } from 'aws-cdk-lib/aws-route53';
+import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets';
 import { Construct } from 'constructs';
 import { EDGE_TOKEN } from '../../protocol/headers.ts';
 import { TICKET } from '../../protocol/url.ts';
 import type { HubConfig } from '../config/config.ts';
+import type { DomainOption } from '../config/existing-options.ts';
 import { SOCKET_PATH } from '../functions/socket.ts';
+import type { Door } from './door.ts';
 
-/** The origins, and the pages that may call. */
+/** The origins, and the options. */
 export interface EdgeProps {
   /** Answers everything that is not streamed, by its default stage. */
   readonly api: apigateway.HttpApi;
@@ -22,8 +27,10 @@ export interface EdgeProps {
   readonly streamUrl: lambda.FunctionUrl;
   /** Takes WebSocket connections. */
   readonly socket: apigateway.WebSocketApi;
-  /** The origins whose pages may call. If they are listed, answers depend on the Origin header. */
-  readonly origins: HubConfig['origins'];
+  /** The options. If `origins` are listed, answers depend on the Origin header. */
+  readonly config: Pick<HubConfig, 'name' | 'origins' | 'domain' | 'webAcl'>;
+  /** The header by which the API knows the distribution; undefined if the API may be called directly. */
+  readonly door: Door | undefined;
 }
 
 /**
@@ -64,15 +71,20 @@ export class Edge extends Construct {
   readonly distribution: cloudfront.Distribution;
   /** Without a trailing slash. */
   readonly url: string;
+  /** Its policies have this name: such names are unique in the account, and the CDK's defaults would be the same in every Region. */
+  readonly #name: string;
 
-  constructor(scope: Construct, id: string, { api, streamUrl, socket, origins }: EdgeProps) {
+  constructor(scope: Construct, id: string, { api, streamUrl, socket, config, door }: EdgeProps) {
     super(scope, id);
+    const { name, origins, domain, webAcl } = config;
+    this.#name = `${name}-${Stack.of(this).region}`;
     const timing = { connectionAttempts: CONNECTION_ATTEMPTS, readTimeout: READ_TIMEOUT };
+    const toGateway = { ...timing, ...(door ? { customHeaders: door.headers } : {}) };
     // The function selects origins by these ids.
     const toApi = new HttpOrigin(Fn.select(2, Fn.split('/', api.apiEndpoint)), {
       originId: 'api',
       protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
-      ...timing,
+      ...toGateway,
     });
     const toStream = FunctionUrlOrigin.withOriginAccessControl(streamUrl, {
       originId: 'stream',
@@ -82,7 +94,7 @@ export class Edge extends Construct {
     const toSocket = new HttpOrigin(Fn.select(2, Fn.split('/', socket.apiEndpoint)), {
       originId: 'socket',
       protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
-      ...timing,
+      ...toGateway,
     });
     const behavior = this.#behavior(origins);
     this.distribution = new cloudfront.Distribution(this, 'Distribution', {
@@ -100,9 +112,12 @@ export class Edge extends Construct {
       },
       errorResponses: ERRORS.map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(0) })),
       httpVersion: cloudfront.HttpVersion.HTTP2_AND_3,
+      ...(domain ? this.#named(domain) : {}),
+      ...(webAcl ? { webAclId: webAcl } : {}),
     });
-    this.url = `https://${this.distribution.distributionDomainName}`;
-    this.#acknowledge();
+    this.url = `https://${domain?.name ?? this.distribution.distributionDomainName}`;
+    if (domain) this.#addRecords(domain);
+    this.#acknowledge(config);
   }
 
   /** Returns what both behaviors share. The function can select the streaming origin in each of them. */
@@ -129,11 +144,9 @@ export class Edge extends Construct {
    * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
    */
   #refusalPolicy(origins: HubConfig['origins']): cloudfront.ResponseHeadersPolicy {
-    const { stackName, region } = Stack.of(this);
     return new cloudfront.ResponseHeadersPolicy(this, 'RefusalPolicy', {
       comment: 'Tidings: lets pages read what the gateway refuses',
-      // Such names are unique in the account, and the CDK's default would be the same in every Region.
-      responseHeadersPolicyName: `${stackName}-${region}`,
+      responseHeadersPolicyName: this.#name,
       corsBehavior: {
         accessControlAllowCredentials: false,
         accessControlAllowHeaders: ['Authorization'],
@@ -153,21 +166,19 @@ export class Edge extends Construct {
    * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomConditionalGETs
    */
   #originRequestPolicy(): cloudfront.OriginRequestPolicy {
-    const { stackName, region } = Stack.of(this);
     return new cloudfront.OriginRequestPolicy(this, 'OriginRequestPolicy', {
       comment: 'Tidings: all but what the origins have of their own',
-      originRequestPolicyName: `${stackName}-${region}`,
+      originRequestPolicyName: this.#name,
       headerBehavior: cloudfront.OriginRequestHeaderBehavior.denyList('host', 'authorization'),
       queryStringBehavior: cloudfront.OriginRequestQueryStringBehavior.all(),
       cookieBehavior: cloudfront.OriginRequestCookieBehavior.none(),
     });
   }
 
-  /** Returns the access to the streaming URL. Its name is unique in the account, and the CDK's default would be the same in every Region. */
+  /** Returns the access to the streaming URL. */
   #access(): cloudfront.FunctionUrlOriginAccessControl {
-    const { stackName, region } = Stack.of(this);
     return new cloudfront.FunctionUrlOriginAccessControl(this, 'Access', {
-      originAccessControlName: `${stackName}-${region}`,
+      originAccessControlName: this.#name,
       signing: cloudfront.Signing.SIGV4_ALWAYS,
     });
   }
@@ -187,12 +198,49 @@ export class Edge extends Construct {
     });
   }
 
-  #acknowledge(): void {
+  /** Returns what the distribution needs to answer by a name. */
+  #named({ name, certificate }: DomainOption) {
+    return {
+      domainNames: [name],
+      certificate: Certificate.fromCertificateArn(this, 'Certificate', certificate),
+      minimumProtocolVersion: cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+    };
+  }
+
+  /** Adds the records of the name, or an output that says which record its owner must make. */
+  #addRecords({ name, hostedZone }: DomainOption): void {
+    if (hostedZone === undefined) {
+      new CfnOutput(this, 'DomainRecord', {
+        value: `${name} CNAME ${this.distribution.distributionDomainName}`,
+        description: `make this record, or an ALIAS of that kind if ${name} is the name of its zone: the hub answers at ${name} then`,
+      });
+      return;
+    }
+    const zone = HostedZone.fromHostedZoneId(this, 'Zone', hostedZone.hostedZoneId);
+    // Not `new CloudFrontTarget()`, which adds a mapping for China, where CloudFront has no functions.
+    const alias = {
+      dnsName: this.distribution.distributionDomainName,
+      hostedZoneId: CloudFrontTarget.CLOUDFRONT_ZONE_ID,
+    };
+    const target = RecordTarget.fromAlias({ bind: () => alias });
+    // With a dot at its end the name is whole, and the CDK does not ask for the name of the zone.
+    const record = { zone, recordName: `${name}.`, target };
+    new ARecord(this, 'Ipv4', record);
+    new AaaaRecord(this, 'Ipv6', record);
+  }
+
+  #acknowledge({ domain, webAcl }: EdgeProps['config']): void {
     const findings = {
       CFR1: 'tokens decide who may use a hub, and not the country',
-      CFR2: 'a web ACL costs a fee each month and per request: an operator can attach one to this distribution',
+      ...(webAcl
+        ? {}
+        : { CFR2: 'a web ACL costs a fee each month and per request: the option webAcl attaches one' }),
       CFR3: 'the API and the functions log every request, and a log of CloudFront would hold query strings, which contain tickets',
-      CFR4: 'the distribution has no domain of its own, and the certificate of cloudfront.net allows no newer minimum',
+      ...(domain
+        ? {}
+        : {
+            CFR4: 'the distribution has no domain of its own, and the certificate of cloudfront.net allows no newer minimum',
+          }),
     };
     for (const [rule, reason] of Object.entries(findings)) {
       Validations.of(this.distribution).acknowledge({ id: `AwsSolutions-${rule}`, reason });

@@ -2,7 +2,7 @@
  * The HTTP API: the routes, and the function of each.
  * @module
  */
-import { Stack, Validations } from 'aws-cdk-lib';
+import { Validations } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Construct } from 'constructs';
@@ -70,7 +70,7 @@ export class HttpApi extends Construct {
   constructor(scope: Construct, id: string, props: HttpApiProps) {
     super(scope, id);
     const api = new apigateway.HttpApi(this, 'Api', {
-      apiName: Stack.of(this).stackName,
+      apiName: props.config.name,
       createDefaultStage: false,
     });
     const stage = new apigateway.HttpStage(this, 'Stage', {

@@ -3,10 +3,10 @@
  * @module
  */
 import { originsEnv } from '../../lambda/env.ts';
-import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 
 /** Sets the origins that a handler allows. */
-export function allowOrigins(handler: HubFunction, { origins }: HubConfig): void {
+export function allowOrigins(handler: HubFunction): void {
+  const { origins } = handler.config;
   handler.configure(originsEnv.write({ ORIGINS: origins === '*' ? origins : origins.join(',') }));
 }

@@ -6,7 +6,7 @@
  */
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import type { Construct } from 'constructs';
-import type { HubConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 
 /** Requests a second, by the purpose of a route. */
 export interface Rates {
@@ -39,7 +39,7 @@ const MAX_BURST = 1_250;
 const bucketOf = (rate: number) => ({ rate, burst: Math.min(rate, MAX_BURST) });
 
 /** Returns the rates of all kinds of routes from the two that are configured. */
-export function ratesOf({ requestsPerSecond, publishesPerSecond }: HubConfig): Rates {
+export function ratesOf({ requestsPerSecond, publishesPerSecond }: Config): Rates {
   return {
     read: requestsPerSecond,
     publish: publishesPerSecond,

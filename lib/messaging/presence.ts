@@ -56,7 +56,7 @@ export class Presence extends Construct {
     });
     this.handler = new HubFunction(this, 'Handler', {
       handler: 'presence',
-      logRetention: config.logRetentionDays,
+      config,
       timeout: TIMEOUT,
       // While somebody is in a channel, each look sends the next one.
       callsItself: true,

@@ -21,6 +21,8 @@ export interface WorkQueueProps {
   readonly maxReceives: number;
   /** The size of batches, and how long they wait for more messages. By default at most ten, without a wait. */
   readonly batch?: { readonly size: number; readonly window: Duration };
+  /** True for a FIFO queue, which delivers the messages of a group in their order. By default the order may change. */
+  readonly isOrdered?: boolean;
   /** The meaning of a dead letter, in a sentence for the alarm. */
   readonly means: string;
   /** The heading of docs/runbook.md that says what to do. */
@@ -46,6 +48,17 @@ const BATCH_SIZE = 10;
 /** Encrypted in transit and at rest. The key of SQS costs nothing. */
 const SAFE = { enforceSSL: true, encryption: sqs.QueueEncryption.SQS_MANAGED };
 
+/**
+ * Groups do not wait for each other, and a sender that cannot name its messages, such as EventBridge, is allowed, too.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html
+ */
+const ORDERED = {
+  fifo: true,
+  contentBasedDeduplication: true,
+  deduplicationScope: sqs.DeduplicationScope.MESSAGE_GROUP,
+  fifoThroughputLimit: sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+};
+
 /** A queue, its dead letters, and the alarm for them. */
 export class WorkQueue extends Construct {
   /** The queue itself. */
@@ -58,12 +71,13 @@ export class WorkQueue extends Construct {
     super(scope, id);
     const { timeout, hiddenFor, retention, maxReceives, means, heading } = props;
     this.#batch = props.batch;
+    const kind = { ...SAFE, ...(props.isOrdered ? ORDERED : {}) };
     this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      ...SAFE,
+      ...kind,
       retentionPeriod: DEAD_LETTER_RETENTION,
     });
     this.queue = new sqs.Queue(this, 'Queue', {
-      ...SAFE,
+      ...kind,
       visibilityTimeout: hiddenFor ?? Duration.seconds(VISIBILITY_TIMEOUTS * timeout.toSeconds()),
       retentionPeriod: retention,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maxReceives },

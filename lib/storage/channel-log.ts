@@ -2,10 +2,10 @@
  * The tables of the log. Each handler gets exactly the actions that it needs, and the names of the tables.
  * @module
  */
+import type { RemovalPolicy } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { logEnv, snapshotsEnv } from '../../lambda/env.ts';
-import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 import { durableTable, grantTable, textKey } from './table.ts';
 
@@ -19,24 +19,15 @@ export class ChannelLog extends Construct {
   readonly keys: dynamodb.TableV2;
   /** The newest message of each key of keyed channels: a head, and chunks. */
   readonly snapshots: dynamodb.TableV2;
-  readonly #environment: Record<string, string>;
-
-  constructor(scope: Construct, id: string, config: HubConfig) {
+  constructor(scope: Construct, id: string, removalPolicy: RemovalPolicy) {
     super(scope, id);
     const { STRING, NUMBER } = dynamodb.AttributeType;
     const keyed = (name: string) => ({ partitionKey: { name, type: STRING } });
-    this.channels = durableTable(this, 'Channels', keyed('channel'), config);
+    this.channels = durableTable(this, 'Channels', keyed('channel'), removalPolicy);
     const slots = { ...keyed('streamId'), sortKey: { name: 'slot', type: NUMBER } };
-    this.entries = durableTable(this, 'Entries', slots, config);
-    this.keys = durableTable(this, 'Keys', keyed('key'), config);
-    this.snapshots = durableTable(this, 'Snapshots', textKey('streamId', 'part'), config);
-    this.#environment = logEnv.write({
-      CHANNELS_TABLE: this.channels.tableName,
-      ENTRIES_TABLE: this.entries.tableName,
-      KEYS_TABLE: this.keys.tableName,
-      RETENTION_DAYS: String(config.retentionDays),
-      CHANNEL_CREATION: config.channelCreation,
-    });
+    this.entries = durableTable(this, 'Entries', slots, removalPolicy);
+    this.keys = durableTable(this, 'Keys', keyed('key'), removalPolicy);
+    this.snapshots = durableTable(this, 'Snapshots', textKey('streamId', 'part'), removalPolicy);
   }
 
   /**
@@ -49,7 +40,7 @@ export class ChannelLog extends Construct {
     this.#grant(handler, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
   }
 
-  /** Allows append, for messages that come by a socket. It also suffices to read. */
+  /** Allows append, for messages that come by a socket or by the intake queue. It also suffices to read. */
   grantAppend(handler: HubFunction): void {
     this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
     this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');
@@ -112,6 +103,13 @@ export class ChannelLog extends Construct {
   }
 
   #grant(handler: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
-    grantTable(handler, table, actions, this.#environment);
+    const environment = logEnv.write({
+      CHANNELS_TABLE: this.channels.tableName,
+      ENTRIES_TABLE: this.entries.tableName,
+      KEYS_TABLE: this.keys.tableName,
+      RETENTION_DAYS: String(handler.config.retentionDays),
+      CHANNEL_CREATION: handler.config.channelCreation,
+    });
+    grantTable(handler, table, actions, environment);
   }
 }

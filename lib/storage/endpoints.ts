@@ -7,7 +7,7 @@ import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { deliveriesEnv, endpointsEnv, sealingEnv } from '../../lambda/env.ts';
-import type { HubConfig } from '../config/config.ts';
+import type { LogOptions } from '../config/log-options.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 import { rotatedKey } from './rotated-key.ts';
 import { durableTable, grantTable, textKey } from './table.ts';
@@ -21,12 +21,12 @@ export class Endpoints extends Construct {
   /** Seals the secrets of endpoints: `current` and `previous`. */
   readonly key: secretsmanager.Secret;
 
-  constructor(scope: Construct, id: string, config: HubConfig) {
+  constructor(scope: Construct, id: string, { stage, removalPolicy }: LogOptions) {
     super(scope, id);
-    this.endpointsTable = durableTable(this, 'Endpoints', textKey('kind', 'id'), config);
-    this.deliveriesTable = durableTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
-    this.key = rotatedKey(this, 'WebhookKey', config, {
-      description: `seals the secrets of webhook endpoints of tidings:${config.stage}`,
+    this.endpointsTable = durableTable(this, 'Endpoints', textKey('kind', 'id'), removalPolicy);
+    this.deliveriesTable = durableTable(this, 'Deliveries', textKey('endpoint', 'row'), removalPolicy);
+    this.key = rotatedKey(this, 'WebhookKey', removalPolicy, {
+      description: `seals the secrets of webhook endpoints of tidings:${stage}`,
       unscheduled:
         'sealed secrets need the key that sealed them: the operator moves the current key to previous, and sets a new one (docs/runbook.md)',
     });

@@ -2,10 +2,9 @@
  * A key that Secrets Manager generates and the operator rotates. The key before it stays valid.
  * @module
  */
-import { RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import type { HubConfig } from '../config/config.ts';
 
 /** 64 of 62 characters: 380 bits, where HS256 and AES-256 need 256. */
 const KEY_LENGTH = 64;
@@ -14,7 +13,7 @@ const KEY_LENGTH = 64;
 export function rotatedKey(
   scope: Construct,
   id: string,
-  { throwAway }: HubConfig,
+  removalPolicy: RemovalPolicy,
   { description, unscheduled }: { readonly description: string; readonly unscheduled: string },
 ): secretsmanager.Secret {
   const secret = new secretsmanager.Secret(scope, id, {
@@ -25,7 +24,7 @@ export function rotatedKey(
       passwordLength: KEY_LENGTH,
       excludePunctuation: true,
     },
-    removalPolicy: throwAway ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
+    removalPolicy,
   });
   Validations.of(secret).acknowledge({ id: 'AwsSolutions-SMG4', reason: unscheduled });
   return secret;

@@ -5,7 +5,6 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
-import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 
 /** The partition key, and the sort key if there is one. */
@@ -26,13 +25,13 @@ const EVERY_TABLE = {
 };
 
 /** Adds a table whose data must not be lost: restorable, protected, and retained when its stack is deleted. */
-export function durableTable(scope: Construct, id: string, key: TableKey, { throwAway }: HubConfig) {
+export function durableTable(scope: Construct, id: string, key: TableKey, removalPolicy: RemovalPolicy) {
   return new dynamodb.TableV2(scope, id, {
     ...key,
     ...EVERY_TABLE,
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-    deletionProtection: !throwAway,
-    removalPolicy: throwAway ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
+    deletionProtection: removalPolicy === RemovalPolicy.RETAIN,
+    removalPolicy,
   });
 }
 

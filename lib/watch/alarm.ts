@@ -8,6 +8,9 @@ import type { Construct } from 'constructs';
 
 const RUNBOOK = 'docs/runbook.md';
 
+/** The CDK leaves this id out of the names that it makes, too. The hub of the template has it (lib/hub.ts). */
+const HIDDEN_ID = 'Default';
+
 /** The differences between the alarms. */
 export interface RunbookAlarmProps {
   /** The measured value. */
@@ -27,7 +30,7 @@ export function runbookAlarm(scope: Construct, id: string, props: RunbookAlarmPr
   const { metric, above, periods, means, heading } = props;
   return new cloudwatch.Alarm(scope, id, {
     // Messages about the alarm have this name. It contains the stack's name, and so the stage.
-    alarmName: `${scope.node.path}/${id}`,
+    alarmName: [...scope.node.path.split('/').filter((part) => part !== HIDDEN_ID), id].join('/'),
     alarmDescription: `${means} See ${RUNBOOK}, "${heading}".`,
     metric,
     threshold: above,

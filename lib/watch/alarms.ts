@@ -55,6 +55,11 @@ export function addAlarms(scope: Construct, watched: Watched, own: OwnMetrics): 
     means: 'Messages wait to be dispatched to webhook endpoints.',
     heading: 'Webhooks are late',
   });
+  if (watched.intake)
+    addAgeAlarm(scope, 'IntakeWaits', watched.intake, {
+      means: 'Messages of the intake queue wait to be published.',
+      heading: 'The intake is late',
+    });
   if (watched.looks)
     addAgeAlarm(scope, 'PresenceWaits', watched.looks, {
       means: 'It is published late who is in a channel.',

@@ -17,6 +17,8 @@ export interface BudgetProps {
   readonly monthly: number;
   /** The address that gets the e-mails. */
   readonly email: string;
+  /** Begins the name of the budget. */
+  readonly name: string;
 }
 
 /** Thresholds in percent of the budget. A forecast comes earliest, the actual costs are certain. */
@@ -28,12 +30,12 @@ const NOTIFICATIONS = [
 
 /** The budget of the account, with its e-mails. */
 export class Budget extends Construct {
-  constructor(scope: Construct, id: string, { monthly, email }: BudgetProps) {
+  constructor(scope: Construct, id: string, { monthly, email, name }: BudgetProps) {
     super(scope, id);
     new budgets.CfnBudget(this, 'Monthly', {
       budget: {
         // Names of budgets are unique in the account, not in a Region.
-        budgetName: `${Stack.of(this).stackName}-${Stack.of(this).region}`,
+        budgetName: `${name}-${Stack.of(this).region}`,
         budgetType: 'COST',
         timeUnit: 'MONTHLY',
         budgetLimit: { amount: monthly, unit: 'USD' },

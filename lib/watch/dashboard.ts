@@ -14,17 +14,19 @@ const WIDTH = 6;
 
 type Metrics = readonly cloudwatch.IMetric[];
 
-/** Adds the dashboard, with the state of all alarms at its top. */
+/** Adds the dashboard, with the state of all alarms at its top, and returns it. */
 export function addDashboard(
   scope: Construct,
   watched: Watched,
   own: OwnMetrics,
   alarms: cloudwatch.IAlarm[],
-): void {
-  const { stackName, region } = Stack.of(scope);
+): cloudwatch.Dashboard {
+  const { region } = Stack.of(scope);
   // The name has the Region, because dashboard names are unique in the account: otherwise a second Region could not have the same stage.
   // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-  const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', { dashboardName: `${stackName}-${region}` });
+  const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', {
+    dashboardName: `${watched.config.name}-${region}`,
+  });
   dashboard.addWidgets(
     new cloudwatch.AlarmStatusWidget({ title: 'Alarms: docs/runbook.md', alarms, width: 24 }),
   );
@@ -32,6 +34,7 @@ export function addDashboard(
     dashboard.addWidgets(new cloudwatch.TextWidget({ markdown: `## ${heading}`, width: 24, height: 1 }));
     dashboard.addWidgets(...Object.entries(graphs).map(([title, left]) => graph(title, left)));
   }
+  return dashboard;
 }
 
 const graph = (title: string, left: Metrics): cloudwatch.GraphWidget =>
@@ -135,7 +138,7 @@ function webhooks({ handlers, webhookQueues }: Watched, own: OwnMetrics) {
   };
 }
 
-function queues({ hints, folds, webhookQueues, looks }: Watched) {
+function queues({ hints, folds, webhookQueues, looks, intake }: Watched) {
   const { dispatch, deliver } = webhookQueues;
   const all: Readonly<Record<string, WorkQueue>> = {
     Push: hints.push,
@@ -143,6 +146,7 @@ function queues({ hints, folds, webhookQueues, looks }: Watched) {
     Dispatch: dispatch,
     Deliver: deliver,
     ...(looks && { Presence: looks }),
+    ...(intake && { Intake: intake }),
   };
   const each = (of: (one: WorkQueue, label: string) => cloudwatch.IMetric): Metrics =>
     Object.entries(all).map(([label, one]) => of(one, label));
@@ -194,7 +198,10 @@ function costs({ handlers, http, socket, hints }: Watched) {
   };
 }
 
-const durationsOf = (handlers: Handlers, name: Exclude<keyof Handlers, 'Console' | 'Presence'>): Metrics =>
+const durationsOf = (
+  handlers: Handlers,
+  name: Exclude<keyof Handlers, 'Console' | 'Presence' | 'Intake'>,
+): Metrics =>
   ['p50', 'p90', 'p99'].map((statistic) =>
     handlers[name].function.metricDuration({ statistic, label: statistic }),
   );

@@ -17,22 +17,29 @@ import { handlersOf, type Watched } from './watched.ts';
 
 /** Tells the functions how to name their metrics, and adds the alarms and the dashboard. It comes last, because it needs all other parts. */
 export class Watch extends Construct {
+  /** Shows the metrics of the hub, in the order in which an event travels. */
+  readonly dashboard: cloudwatch.Dashboard;
+  /** The hub's own metrics. */
+  readonly own: OwnMetrics;
+
   constructor(scope: Construct, id: string, watched: Watched) {
     super(scope, id);
     const { config, handlers } = watched;
     for (const [name, handler] of handlersOf(handlers))
       handler.configure(telemetryEnv.write({ STAGE: config.stage, FUNCTION: name }));
     const own = new OwnMetrics(config.stage);
+    this.own = own;
     addAlarms(this, watched, own);
-    const alarms = Stack.of(this)
-      .node.findAll()
-      .filter((one) => one instanceof cloudwatch.Alarm);
-    if (config.alarmEmail !== '') this.#notify(config.alarmEmail, alarms);
-    addDashboard(this, watched, own, alarms);
+    // Other hubs of the stack have alarms of their own.
+    const alarms = scope.node.findAll().filter((one) => one instanceof cloudwatch.Alarm);
+    if (config.alarmEmail !== '') notify(alarms, this.#topicOf(config.alarmEmail));
+    if (config.alarmTopic !== undefined)
+      notify(alarms, sns.Topic.fromTopicArn(this, 'AlarmTopic', config.alarmTopic));
+    this.dashboard = addDashboard(this, watched, own, alarms);
   }
 
-  /** Sends alarms, and their ends, by e-mail after the owner of the address has confirmed the subscription. */
-  #notify(address: string, alarms: readonly cloudwatch.Alarm[]): void {
+  /** Returns a topic that sends e-mails after the owner of the address has confirmed the subscription. */
+  #topicOf(address: string): sns.Topic {
     // Without encryption, because CloudWatch may not use the key that AWS manages, and its messages would be lost.
     // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     const topic = new sns.Topic(this, 'Topic', { enforceSSL: true });
@@ -45,10 +52,15 @@ export class Watch extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
     );
-    const action = new SnsAction(topic);
-    for (const alarm of alarms) {
-      alarm.addAlarmAction(action);
-      alarm.addOkAction(action);
-    }
+    return topic;
+  }
+}
+
+/** Sends alarms, and their ends, to a topic. */
+function notify(alarms: readonly cloudwatch.Alarm[], topic: sns.ITopic): void {
+  const action = new SnsAction(topic);
+  for (const alarm of alarms) {
+    alarm.addAlarmAction(action);
+    alarm.addOkAction(action);
   }
 }

@@ -11,7 +11,7 @@ import type { Folds } from '../messaging/folds.ts';
 import type { Hints } from '../messaging/hints.ts';
 import type { WebhookQueues } from '../messaging/webhook-queues.ts';
 import type { WorkQueue } from '../messaging/work-queue.ts';
-import type { LogStack } from '../storage/log-stack.ts';
+import type { TidingsLog } from '../tidings-log.ts';
 
 /** In the order in which an event passes them. */
 const HANDLER_NAMES = [
@@ -26,6 +26,7 @@ const HANDLER_NAMES = [
   'Webhooks',
   'Dispatch',
   'Deliver',
+  'Intake',
   'Console',
 ] as const;
 
@@ -33,7 +34,7 @@ const HANDLER_NAMES = [
 export type HandlerName = (typeof HANDLER_NAMES)[number];
 
 /** The functions that only some hubs have. */
-type Optional = 'Presence' | 'Console';
+type Optional = 'Presence' | 'Intake' | 'Console';
 
 /** The functions, by the names that their metrics have: the keys of `handlerNames` in lambda/env.ts. */
 export type Handlers = Readonly<
@@ -47,7 +48,7 @@ export interface Watched {
   /** All functions. */
   readonly handlers: Handlers;
   /** All tables. */
-  readonly stores: LogStack;
+  readonly stores: TidingsLog;
   /** The topic of hints, and the queue of the push. */
   readonly hints: Hints;
   /** The queue of the fold. */
@@ -56,6 +57,8 @@ export interface Watched {
   readonly webhookQueues: WebhookQueues;
   /** The queue of presence; undefined on a hub without it. */
   readonly looks: WorkQueue | undefined;
+  /** The queue of the intake; undefined on a hub without it. */
+  readonly intake: WorkQueue | undefined;
   /** The HTTP API. */
   readonly http: HttpApi;
   /** The WebSocket API. */

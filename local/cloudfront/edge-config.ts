@@ -72,9 +72,20 @@ export function readOrigins(
       takesSockets: socketHosts.has(host),
       readTimeoutMs: numberOr(timeout, DEFAULT_READ_TIMEOUT_S, `OriginReadTimeout of ${at}`) * 1_000,
       accessKeyId: isSigned(origin, plan, at) ? accessKeyId : undefined,
+      headers: customHeaders(origin, at),
     };
   });
   return new Map(origins.map((origin) => [origin.id, origin]));
+}
+
+function customHeaders({ OriginCustomHeaders: list }: JsonObject, at: string): Record<string, string> {
+  const headers = asList(list).map(objectOr);
+  return Object.fromEntries(
+    headers.map(({ HeaderName: name, HeaderValue: value }) => [
+      requireString(name, `HeaderName of ${at}`).toLowerCase(),
+      requireString(value, `HeaderValue of ${at}`),
+    ]),
+  );
 }
 
 /** This stack does not retry. With retries, AWS could execute a request twice that is executed once here. */

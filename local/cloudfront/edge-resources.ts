@@ -5,6 +5,9 @@
 import { ACTED, type Properties } from '../template/properties.ts';
 
 const NO_TLS = 'there is no TLS on one machine';
+const NO_DNS = 'a name leads to no other machine here';
+const NO_WEB_ACL = 'a web ACL is not simulated: what it would refuse is answered';
+const TAGS = 'tags have no effect on behaviour';
 
 const BEHAVIOR: Properties = {
   TargetOriginId: ACTED,
@@ -18,7 +21,7 @@ const BEHAVIOR: Properties = {
   ViewerProtocolPolicy: NO_TLS,
 };
 
-/** The understood resource types and properties. */
+/** The understood resource types and properties of CloudFront, and of what a distribution may have: a name, a certificate, a web ACL. */
 export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
   'AWS::CloudFront::Distribution': {
     DistributionConfig: {
@@ -27,6 +30,7 @@ export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
         DomainName: ACTED,
         OriginAccessControlId: ACTED,
         ConnectionAttempts: ACTED,
+        OriginCustomHeaders: { HeaderName: ACTED, HeaderValue: ACTED },
         CustomOriginConfig: {
           OriginReadTimeout: ACTED,
           OriginProtocolPolicy: NO_TLS,
@@ -40,9 +44,35 @@ export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
       HttpVersion: 'HTTP/1.1 is spoken here; newer versions differ in speed only',
       IPV6Enabled: 'loopback only',
       ViewerCertificate: NO_TLS,
+      Aliases: NO_DNS,
+      WebACLId: NO_WEB_ACL,
       Comment: 'for humans',
     },
-    Tags: 'tags have no effect on behaviour',
+    Tags: TAGS,
+  },
+  'AWS::Route53::RecordSet': {
+    Name: NO_DNS,
+    Type: NO_DNS,
+    HostedZoneId: NO_DNS,
+    AliasTarget: NO_DNS,
+    Comment: 'for humans',
+  },
+  'AWS::CertificateManager::Certificate': {
+    DomainName: NO_TLS,
+    SubjectAlternativeNames: NO_TLS,
+    DomainValidationOptions: NO_TLS,
+    ValidationMethod: NO_TLS,
+    KeyAlgorithm: NO_TLS,
+    Tags: TAGS,
+  },
+  'AWS::WAFv2::WebACL': {
+    DefaultAction: NO_WEB_ACL,
+    Rules: NO_WEB_ACL,
+    Scope: NO_WEB_ACL,
+    VisibilityConfig: 'a metric only',
+    Name: 'for humans',
+    Description: 'for humans',
+    Tags: TAGS,
   },
   'AWS::CloudFront::Function': {
     FunctionCode: ACTED,

@@ -31,6 +31,8 @@ export interface Origin {
   readonly readTimeoutMs: number;
   /** Access key that signs the requests, for an origin with access control. */
   readonly accessKeyId: string | undefined;
+  /** Headers of every request to it, with names in lower case. They replace those of the viewer. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** A request of a viewer, and the policies of its behavior. */
@@ -181,6 +183,8 @@ function headersFor(origin: Origin, edge: EdgeRequest, exchange: Exchange): Outg
   const sender = request.socket.remoteAddress ?? '127.0.0.1';
   const before = request.headers['x-forwarded-for'];
   headers['x-forwarded-for'] = before === undefined ? sender : `${String(before)}, ${sender}`;
+  // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html
+  for (const [name, value] of Object.entries(origin.headers)) headers[name] = value;
   headers.host = origin.host;
   headers.via = VIA;
   headers['x-amz-cf-id'] = id;

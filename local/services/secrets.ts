@@ -18,6 +18,8 @@ export interface SecretsManager {
   run(operation: string, input: JsonObject): ServiceAnswer;
   /** Returns the ARN for a `SecretId`, which is a name or an ARN; undefined for an unknown secret. */
   arn(secretId: unknown): string | undefined;
+  /** Returns the value of a secret, by its name or ARN, as the template refers to it; undefined for an unknown secret. */
+  text(secretId: string): string | undefined;
 }
 
 interface Secret {
@@ -48,6 +50,7 @@ export function startSecrets(resources: readonly Resolved[], data: string | unde
   const find = (id: unknown) => secrets.find(({ arn, name }) => id === arn || id === name);
   return {
     arn: (id) => find(id)?.arn,
+    text: (id) => find(id)?.value,
     run(operation, input) {
       const secret = find(input.SecretId);
       const { answer, changed } = run(operation, input, secret);

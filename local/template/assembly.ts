@@ -20,7 +20,7 @@ export interface Resource {
   readonly stack: string;
   /** Its key in the template. */
   readonly logicalId: string;
-  /** Construct path without the trailing `/Resource`: `Stack/Publish` for the function of construct `Publish`. */
+  /** Construct path without the trailing `/Resource` and without `Default`: `Stack/Publish` for the function of construct `Publish`. */
   readonly path: string;
   /** Type of CloudFormation, such as `AWS::SQS::Queue`. */
   readonly type: string;
@@ -168,7 +168,10 @@ function readResource(
 ): Resource {
   const type = requireString(entry.Type, `type of ${stack}/${logicalId}`);
   const written = stringOr(objectOr(entry.Metadata)['aws:cdk:path'], paths.get(logicalId));
-  const path = (written ?? `${stack}/${logicalId}`).replace(/\/Resource$/, '');
+  // The CDK also leaves "Default" out of logical ids and names.
+  const path = (written ?? `${stack}/${logicalId}`)
+    .replace(/\/Resource$/, '')
+    .replace(/\/Default(?=\/|$)/g, '');
   for (const key of Object.keys(entry)) {
     const known = RESOURCE_KEYS.has(key) || (key === 'Condition' && type === 'AWS::CDK::Metadata');
     if (!known)

@@ -101,6 +101,10 @@ export function arnOf(resource: Resource): string {
       return inRegion('sns', name);
     case 'AWS::SQS::Queue':
       return inRegion('sqs', name);
+    case 'AWS::CertificateManager::Certificate':
+      return inRegion('acm', `certificate/${name}`);
+    case 'AWS::WAFv2::WebACL':
+      return inRegion('wafv2', `global/webacl/${name}/${digest(resource).slice(0, ARN_SUFFIX_LENGTH)}`);
     default:
       throw new Error(`${describeResource(resource)} has no ARN that the local stack knows`);
   }
@@ -120,7 +124,11 @@ export const isWebSocketApi = ({ type, properties }: Resource) =>
 /** Returns the URL with the scheme `ws` or `wss`. */
 export const socketUrl = (url: string) => url.replace(/^http/, 'ws');
 
-const REF_IS_ARN = new Set(['AWS::SecretsManager::Secret', 'AWS::SNS::Topic']);
+const REF_IS_ARN = new Set([
+  'AWS::SecretsManager::Secret',
+  'AWS::SNS::Topic',
+  'AWS::CertificateManager::Certificate',
+]);
 
 const ATTRIBUTES: Readonly<
   Record<string, Readonly<Record<string, (resource: Resource, at: Addresses) => string>>>
@@ -141,6 +149,7 @@ const ATTRIBUTES: Readonly<
   'AWS::CloudFront::Distribution': { DomainName: distributionDomain, Id: distributionId },
   'AWS::CloudFront::Function': { FunctionARN: edgeFunctionArn },
   'AWS::CloudFront::OriginAccessControl': { Id: physicalName },
+  'AWS::WAFv2::WebACL': { Arn: arnOf },
   'AWS::SNS::Topic': { TopicArn: arnOf, TopicName: physicalName },
   'AWS::SQS::Queue': {
     Arn: arnOf,

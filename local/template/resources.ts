@@ -161,6 +161,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
     Description: 'for humans',
     MaxSessionDuration: 'credentials live as long as their process',
     Path: 'part of no decision',
+    PermissionsBoundary: 'its document is not in the template; on AWS it can only take permissions away',
     Tags: TAGS,
   },
   'AWS::IAM::Policy': { PolicyName: ACTED, PolicyDocument: ACTED, Roles: ACTED },

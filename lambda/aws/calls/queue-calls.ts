@@ -14,6 +14,12 @@ export interface OutgoingMessage {
   readonly DelaySeconds?: number;
   /** The tenant of a fair queue. A group with many messages does not delay the others. */
   readonly MessageGroupId?: string;
+  /** A FIFO queue drops a message with the same id within five minutes. */
+  readonly MessageDeduplicationId?: string;
+  /** Values beside the text, by name. */
+  readonly MessageAttributes?: Readonly<
+    Record<string, { readonly DataType: 'String'; readonly StringValue: string }>
+  >;
 }
 
 /** Calls SQS. The inputs and outputs have the members of its API. */

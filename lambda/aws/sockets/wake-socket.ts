@@ -16,6 +16,8 @@ import type { WakeSocket } from '../../hub/hold/wake.ts';
 export interface WakeSocketOptions {
   /** The URL of the WebSocket API. */
   readonly url: string;
+  /** Headers of the request that opens the socket. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Returns the key that signs the token of the socket. */
   readonly keys: KeySource;
   /** The audience of the token: this hub and stage. */
@@ -119,7 +121,11 @@ async function open(options: WakeSocketOptions, state: State, hearing: Hearing):
   // Other held requests must not open another socket meanwhile.
   state.retryAt = options.clock() + MAX_RETRY_MS;
   try {
-    const socket = new WebSocket(options.url, subprotocolsFor(await ownToken(options)));
+    // The WebSocket of Node takes headers, which that of browsers does not. https://undici.nodejs.org/#/docs/api/WebSocket
+    const socket = new WebSocket(options.url, {
+      protocols: subprotocolsFor(await ownToken(options)),
+      headers: options.headers,
+    });
     state.socket = socket;
     state.aliveBy = options.clock() + 2 * ALIVE_WITHIN_MS;
     const end = (): void => {

@@ -58,7 +58,12 @@ function findingsOf(old: DeployedStack, stack: StackTemplate): readonly Finding[
   const losses = removedResources(old, stack)
     .filter(({ type }) => type in LOSSES)
     .map((removed) => removalFinding(removed, old));
-  return [...losses, ...closedStreamUrl(old, stack), ...unprotectedData(old, stack)];
+  return [
+    ...losses,
+    ...closedStreamUrl(old, stack),
+    ...closedApis(old, stack),
+    ...unprotectedData(old, stack),
+  ];
 }
 
 function removedResources(old: StackTemplate, stack: StackTemplate): readonly RemovedResource[] {
@@ -108,6 +113,20 @@ function closedStreamUrl(old: DeployedStack, stack: StackTemplate): readonly Fin
   if (authOf(old) !== 'NONE' || authOf(stack) !== 'AWS_IAM') return [];
   const text = `${old.outputs.StreamUrl ?? 'the URL of streams'} answers only to the new front door: its clients get 403`;
   return [warning(SUBJECT, text, 'give clients the output Url of the new deployment')];
+}
+
+/** The APIs of a hub with a domain or a web ACL answer only to the front door, which sends them a secret header. */
+function closedApis(old: DeployedStack, stack: StackTemplate): readonly Finding[] {
+  const isClosed = ({ resources }: StackTemplate): boolean =>
+    resources.some(
+      ({ type, properties }) =>
+        type === 'AWS::CloudFront::Distribution' &&
+        JSON.stringify(properties).includes('OriginCustomHeaders'),
+    );
+  const { HttpUrl, SocketUrl } = old.outputs;
+  if (HttpUrl === undefined || isClosed(old) || !isClosed(stack)) return [];
+  const text = `${HttpUrl} and ${SocketUrl ?? 'the URL of sockets'} answer only to the front door: other requests get 403`;
+  return [warning(SUBJECT, text, 'give clients the output Url')];
 }
 
 /** Returns a warning for data that the deployed template protects and the new one does not. */

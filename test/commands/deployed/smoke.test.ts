@@ -87,6 +87,20 @@ test('a healthy hub passes, and all channels and endpoints are removed', async (
   expect((await madeAndGone()).length).toBeGreaterThan(10);
 });
 
+test('check 11 passes on a hub with a web ACL, which nobody can walk around', async () => {
+  const webAcl =
+    'arn:aws:wafv2:us-east-1:123456789012:global/webacl/team/11111111-2222-3333-4444-555555555555';
+  const closed = await startHub({ context: { 'tidings:webAcl': webAcl } });
+  try {
+    announce(closed, closed.stack.url);
+    const { code, output, results } = await smoke('--only', '11');
+    expect([results, code], output).toEqual([{ 11: 'pass' }, 0]);
+    expect(output).toContain('403 at HttpUrl, SocketUrl and StreamUrl');
+  } finally {
+    await closed.close();
+  }
+});
+
 test('Ctrl-C ends the run, and all channels and endpoints are removed', async () => {
   announce(well, proxy.url);
   const command = run(cwd, 'scripts/smoke.ts', '--only', '7');

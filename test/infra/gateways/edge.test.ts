@@ -34,7 +34,16 @@ function stackWithEdge(app: App, origins: HubConfig['origins'] = '*'): { stack: 
     invokeMode: lambda.InvokeMode.RESPONSE_STREAM,
   });
   const socket = new apigateway.WebSocketApi(stack, 'Socket');
-  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl, socket, origins }) };
+  return {
+    stack,
+    edge: new Edge(stack, 'Edge', {
+      api,
+      streamUrl,
+      socket,
+      config: { name: 'Stack', origins },
+      door: undefined,
+    }),
+  };
 }
 
 let template: Template;

@@ -110,7 +110,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       /^scripts\/mint\.ts$/,
       /^(hono|ai)(\/|$)/,
       /^preact(\/hooks)?$/,
-      /^(esbuild|uplot|standardwebhooks|@durable-streams\/aisdk-transport)$/,
+      /^(esbuild|uplot|standardwebhooks|@hono\/node-server|@durable-streams\/aisdk-transport)$/,
       node,
     ],
   },

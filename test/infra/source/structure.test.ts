@@ -26,6 +26,7 @@ const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
   'dispatch.ts': ['lambda/dispatch.ts', 'lib/functions/dispatch.ts'],
   'fold.ts': ['lambda/fold.ts', 'lambda/hub/keyed/fold.ts', 'lib/functions/fold.ts'],
   'hold.ts': ['lambda/hold.ts', 'lib/functions/hold.ts'],
+  'intake.ts': ['lambda/intake.ts', 'lib/messaging/intake.ts'],
   'presence.ts': ['lambda/presence.ts', 'lib/messaging/presence.ts'],
   'publish.ts': ['lambda/publish.ts', 'lib/functions/publish.ts'],
   'push.ts': ['lambda/push.ts', 'lib/functions/push.ts'],
@@ -37,6 +38,7 @@ const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
   'edge.ts': ['lib/gateways/edge.ts', 'local/cloudfront/edge.ts'],
   'http-api.ts': ['lib/gateways/http-api.ts', 'local/apigateway/http-api.ts'],
   // The template writes it, the functions read it.
+  'door.ts': ['lambda/http/door.ts', 'lib/gateways/door.ts'],
   'origins.ts': ['lambda/access/origins.ts', 'lib/gateways/origins.ts'],
   'token-keys.ts': ['lambda/aws/token-keys.ts', 'lib/storage/token-keys.ts'],
 };

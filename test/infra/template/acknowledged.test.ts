@@ -47,7 +47,7 @@ function acknowledgedWith(context: Readonly<Record<string, unknown>>): Acknowled
       .flatMap(({ data }: { data?: unknown }) =>
         Object.entries(Object(data)).map(([id, why]) => {
           const rule = id.replace('Annotation::AwsSolutions-', '');
-          const where = construct.node.path.replace(/^tidings-dev-(log|hub)\//, '');
+          const where = construct.node.path.replace(/^tidings-dev-(log|hub)\/Default\//, '');
           return { rule: CONNECTIONS.test(rule) ? 'IAM5' : rule, where, why: String(why) };
         }),
       ),

@@ -22,6 +22,9 @@ const ACCOUNT = '000000000000';
 const RANDOM = 'ABCDEFGHIJKLM';
 const MAX_QUEUE_NAME = 80;
 
+/** The secret of the front door (lib/gateways/door.ts). */
+const SECRET_LENGTH = 64;
+
 const LONGEST_STAGE = 'a-stage-of-20-letter';
 
 /** Returns texts of the maximum length together. Most of them are JSON, which is escaped once more. */
@@ -34,6 +37,9 @@ function longestTexts(): Context {
     'tidings:issuer': 'https://idp.example',
     'tidings:issuerAudience': 'hub',
     'tidings:origins': origins,
+    // With it, functions have one more secret.
+    'tidings:webAcl':
+      'arn:aws:wafv2:us-east-1:123456789012:global/webacl/team/11111111-2222-3333-4444-555555555555',
   };
   const claims = (padding: number) => ({ claim: 'a'.repeat(padding), grants: { reader: patterns(10) } });
   const fits = (padding: number): boolean => {
@@ -143,7 +149,11 @@ function environmentsOf(context: Context): Record<string, Record<string, string>
   return Object.fromEntries(
     functions.map(([id, { Properties }]) => {
       const variables = Object.entries(fieldsOf(fieldsOf(Properties?.Environment).Variables));
-      const evaluated = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
+      // CloudFormation writes the value of the secret in place of the reference.
+      const evaluated = variables.map(([name, value]) => [
+        name,
+        evaluate(value, typeOf).replace(/\{\{resolve:[^}]*\}\}/, 'x'.repeat(SECRET_LENGTH)),
+      ]);
       return [id.replace(/Handler.*/, ''), Object.fromEntries(evaluated)];
     }),
   );

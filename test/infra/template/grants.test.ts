@@ -155,6 +155,22 @@ test('presence adds exactly what it needs', () => {
   });
 });
 
+test('an intake adds one function, which may append and send dead letters, and changes no other', () => {
+  const { Intake, ...others } = grantsOf({ 'tidings:intake': true });
+  expect(others).toEqual(grantsOf());
+  expect(Intake).toEqual(
+    [
+      'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
+      'IntakeMessagesDeadLetters: sqs:SendMessage',
+      'IntakeMessagesQueue: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes',
+      'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      'Logs: logs:CreateLogStream logs:PutLogEvents',
+      ...SEND_HINTS,
+    ].sort(),
+  );
+});
+
 function statementsOf(document: unknown): { Action: string[]; Resource: unknown }[] {
   const { Statement } = { Statement: [], ...(typeof document === 'object' ? document : {}) };
   return Array.isArray(Statement)
@@ -165,7 +181,7 @@ function statementsOf(document: unknown): { Action: string[]; Resource: unknown 
 /** Returns the name of the resource that an ARN in the template belongs to. */
 function nameIn(resource: unknown): string {
   const [name = JSON.stringify(resource)] =
-    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|Snapshots|WebhookKey|Secret|Logs|Topic|HintsPushQueue|PresenceLooksQueue|(?:Dispatch|Deliver|Fold)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
+    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|Snapshots|WebhookKey|Secret|Logs|Topic|HintsPushQueue|PresenceLooksQueue|IntakeMessages(?:Queue|DeadLetters)|(?:Dispatch|Deliver|Fold)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
   const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];

@@ -5,27 +5,29 @@
 import { App, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { parseConfig } from '../../../lib/config/config.ts';
 import { addHub } from '../../../lib/hub.ts';
 
 /** Context keys and their values. */
 export type Context = Readonly<Record<string, unknown>>;
 
 /** The settings of cdk.json. */
-const STRICT = {
+export const STRICT = {
   '@aws-cdk/core:validateAgainstDefaultRules': true,
   '@aws-cdk/core:strictCfnValidateErrors': true,
   '@aws-cdk/core:failSynthOnValidationErrors': true,
 };
 
+/** No function is bundled. */
+export const UNBUNDLED = { 'aws:cdk:bundling-stacks': [] };
+
 function newApp(context: Context): App {
-  return new App({ context: { 'aws:cdk:bundling-stacks': [], ...context }, analyticsReporting: false });
+  return new App({ context: { ...UNBUNDLED, ...context }, analyticsReporting: false });
 }
 
 /** Returns an app with both stacks that is not synthesized yet. */
 export function hubOf(context: Context = {}) {
   const app = newApp(context);
-  return { app, ...addHub(app, parseConfig(context)) };
+  return { app, ...addHub(app, context) };
 }
 
 /** The templates that files in this worker have asked for, as JSON by context. */
@@ -49,7 +51,7 @@ function synthesize(context: Context): { readonly log: string; readonly hub: str
 export function strictHubOf(context: Context = {}) {
   const app = newApp({ ...STRICT, ...context });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  return { app, ...addHub(app, parseConfig(context)) };
+  return { app, ...addHub(app, context) };
 }
 
 /** Returns the properties of every resource of a type. */

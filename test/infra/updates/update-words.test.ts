@@ -18,7 +18,12 @@ async function wordsOf(from: Context, to: Context): Promise<readonly string[]> {
     status: 'CREATE_COMPLETE',
     isLive: true,
     isProtected: true,
-    outputs: { Url: 'https://d1.cloudfront.net', StreamUrl: 'https://f1.lambda-url.eu-west-1.on.aws/' },
+    outputs: {
+      Url: 'https://d1.cloudfront.net',
+      StreamUrl: 'https://f1.lambda-url.eu-west-1.on.aws/',
+      HttpUrl: 'https://a1.example/',
+      SocketUrl: 'wss://a2.example/ws',
+    },
     reason: '',
   };
   const deployed: readonly DeployedStack[] = stacksOf(from).map((stack) => ({ ...stack, ...state }));
@@ -29,6 +34,17 @@ async function wordsOf(from: Context, to: Context): Promise<readonly string[]> {
 }
 
 test.each<[string, Context, Context, readonly RegExp[]]>([
+  [
+    'with a web ACL the APIs answer only to the front door',
+    {},
+    {
+      'tidings:webAcl':
+        'arn:aws:wafv2:us-east-1:123456789012:global/webacl/team/11111111-2222-3333-4444-555555555555',
+    },
+    [
+      /^https:\/\/a1\.example\/ and wss:\/\/a2\.example\/ws answer only to the front door: other requests get 403$/,
+    ],
+  ],
   [
     'without the front door its URL ends',
     {},

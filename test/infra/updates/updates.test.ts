@@ -9,6 +9,14 @@ import type { OPTIONS } from '../../../lib/config/options.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { type Context, hubOf, templatesOf } from '../template/synthesized.ts';
 
+const DOMAIN = {
+  name: 'hub.example.com',
+  certificate: 'arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555',
+  hostedZone: { hostedZoneId: 'Z111111QQQQQQQ' },
+};
+const WEB_ACL =
+  'arn:aws:wafv2:us-east-1:123456789012:global/webacl/team/11111111-2222-3333-4444-555555555555';
+
 type Key = keyof typeof OPTIONS.shape;
 
 /** These options add or remove resources, or change their protection. Each has a test of its own. */
@@ -16,10 +24,13 @@ const SEPARATE = [
   'stage',
   'edge',
   'alarmEmail',
+  'domain',
+  'webAcl',
   'monthlyBudget',
   'budgetEmail',
   'socketLogs',
   'presence',
+  'intake',
   'throwAway',
   'console',
 ] as const;
@@ -49,6 +60,8 @@ const OTHER: Readonly<Record<Exclude<Key, (typeof SEPARATE)[number]>, unknown>> 
   requestsPerSecond: 1,
   publishesPerSecond: 1,
   allowInsecureWebhooks: true,
+  alarmTopic: 'arn:aws:sns:eu-west-1:123456789012:alarms',
+  permissionsBoundary: 'arn:aws:iam::123456789012:policy/boundary',
 };
 
 const contextOf = (values: object): Context =>
@@ -123,6 +136,13 @@ describe('a change of the configuration', () => {
       [],
     ],
     [{ alarmEmail: 'a@example.com' }, [], ['AWS::SNS::Topic']],
+    // The distribution stays, and gets a name. Its own name still works.
+    [
+      { domain: DOMAIN },
+      [],
+      ['AWS::Route53::RecordSet', 'AWS::Route53::RecordSet', 'AWS::SecretsManager::Secret'],
+    ],
+    [{ webAcl: WEB_ACL }, [], ['AWS::SecretsManager::Secret']],
     [{ monthlyBudget: 5, budgetEmail: 'a@example.com' }, [], ['AWS::Budgets::Budget']],
     [{ socketLogs: true }, [], ['AWS::Logs::LogGroup']],
     [
@@ -130,6 +150,18 @@ describe('a change of the configuration', () => {
       [],
       [
         'ApiGatewayV2::Route',
+        ...Array(3).fill('CloudWatch::Alarm'),
+        'IAM::Role',
+        'Lambda::EventSourceMapping',
+        'Lambda::Function',
+        'Logs::LogGroup',
+        ...['Queue', 'Queue', 'QueuePolicy', 'QueuePolicy'].map((type) => `SQS::${type}`),
+      ].map((type) => `AWS::${type}`),
+    ],
+    [
+      { intake: true },
+      [],
+      [
         ...Array(3).fill('CloudWatch::Alarm'),
         'IAM::Role',
         'Lambda::EventSourceMapping',

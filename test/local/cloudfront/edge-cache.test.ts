@@ -44,7 +44,7 @@ beforeAll(async () => {
     respond(request, response);
   });
   const host = `127.0.0.1:${await listen(origin)}`;
-  const to = { id: 'o', host, takesSockets: false, readTimeoutMs: 500, accessKeyId: undefined };
+  const to = { id: 'o', host, takesSockets: false, readTimeoutMs: 500, accessKeyId: undefined, headers: {} };
   edge = createServer((request, response) => {
     requested += 1;
     const exchange: Exchange = {

@@ -12,7 +12,7 @@ describe('the start', () => {
   type Config = ReturnType<typeof at>;
   const first = (list: unknown) => at({ first: Array.isArray(list) ? list[0] : undefined }, 'first');
   const refused: [string, (config: Config) => void][] = [
-    ['DistributionConfig.WebACLId', (config) => Object.assign(config, { WebACLId: 'acl' })],
+    ['DistributionConfig.Logging', (config) => Object.assign(config, { Logging: {} })],
     ['must be 1', (config) => Object.assign(first(config.Origins), { ConnectionAttempts: 3 })],
     [
       'unknown origin request policy other',

@@ -12,6 +12,7 @@ export interface Fault {
     | 'Socket'
     | 'Push'
     | 'Presence'
+    | 'Intake'
     | 'Fold'
     | 'Webhooks'
     | 'Dispatch'

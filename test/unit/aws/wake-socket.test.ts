@@ -53,6 +53,7 @@ function earOf(url: string) {
   const defects: unknown[] = [];
   const ear = wakeSocketTo({
     url,
+    headers: {},
     keys: async () => [KEY],
     audience: 'tidings:dev',
     clock: () => time.now,
