@@ -70,10 +70,13 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       expect(page.connections.length).toBeLessThanOrEqual(2);
       found.push(...page.connections);
       after = page.after;
+      // A page begins after a row that may have gone meanwhile.
+      for (const one of page.connections) if (ids.includes(one.id)) await connections.remove(one);
     } while (after !== undefined);
     const own = found.filter(({ id }) => ids.includes(id));
     expect(own.map(({ id }) => id).toSorted()).toEqual(ids.slice(0, 4));
-    expect(own.find(({ id }) => id === ids[0])).toEqual(await connections.get(`${ids[0]}`));
+    const noted = { ...connection, id: ids[0], subscriptions: { 'a/b': 1 } };
+    expect(own.find(({ id }) => id === ids[0])).toEqual(noted);
   });
 
   test('a principal has as many connections as its quota; one that ends makes room for one, however often it is removed', async () => {
