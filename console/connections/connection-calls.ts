@@ -25,15 +25,14 @@ export interface ShownConnection {
  * @throws TidingsError `forbidden` for a token without `manage` on everything
  */
 export async function listConnections(token: string, pages: number): Promise<Page<ShownConnection>> {
-  // A socket that was opened between two pages may be on both.
-  const found = new Map<string, ShownConnection>();
+  const found: ShownConnection[] = [];
   let next: string | undefined;
   for (let at = 0; at < pages && (at === 0 || next !== undefined); at++) {
     const page = await list(token, '/connections', 'connections', connectionOf, { after: next });
-    for (const row of page.rows) found.set(row.id, row);
+    found.push(...page.rows);
     next = page.next;
   }
-  return { rows: [...found.values()].toSorted((one, other) => other.since.localeCompare(one.since)), next };
+  return { rows: found.toSorted((one, other) => other.since.localeCompare(one.since)), next };
 }
 
 /** Ends a socket within seconds. Its client is told. @throws TidingsError */
