@@ -161,6 +161,12 @@ test('in strict mode each message comes once, the member never goes, and nothing
     });
     expect(answer.ok, await answer.text()).toBe(true);
   }
+  async function leaves(): Promise<number> {
+    const headers = { authorization: `Bearer ${hub.token}` };
+    const answer = await fetch(`${hub.url}/channels/tidings/presence/demo/room?offset=-1`, { headers });
+    expect(answer.status).toBe(200);
+    return (await answer.text()).split('"delete"').length - 1;
+  }
   await publish('one');
   const page = await openRoom(hub);
   const shown = (name: string): Promise<string> => page.getByTestId(name).innerText();
@@ -173,12 +179,16 @@ test('in strict mode each message comes once, the member never goes, and nothing
   await publish('two');
   await expect.poll(() => shown('messages')).toBe('one two');
 
+  const before = await leaves();
   await page.getByRole('button', { name: 'Rename' }).click();
   await expect.poll(() => shown('members')).toBe('Grace');
-  expect(await shown('fewest')).toBe('1');
+  // The others see other data, and no leave.
+  expect(await leaves()).toBe(before);
 
   await page.getByRole('button', { name: 'Hide' }).click();
   await expect.poll(() => shown('subscriptions')).toMatch(/^0 of/);
+  // Now it does leave.
+  await expect.poll(leaves).toBeGreaterThan(before);
   await publish('three');
   await page.getByRole('button', { name: 'Show' }).click();
   await expect.poll(() => shown('messages')).toBe('one two three');

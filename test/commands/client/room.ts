@@ -5,13 +5,13 @@
 
 /** Returns the code of the page. It has one room, which buttons rename, hide, show, exchange and remove. */
 export const ROOM = ({ url, token }: { readonly url: string; readonly token: string }): string => `
-import { Activity, createElement as h, StrictMode, useEffect, useState, useSyncExternalStore } from 'react';
+import { Activity, createElement as h, StrictMode, useState, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { connect } from 'tidings-client';
 import { useChannel, usePresence } from 'tidings-client/react';
 
 const real = connect(${JSON.stringify({ url, token })});
-const count = { open: 0, made: 0, fewest: Infinity, text: '', listeners: new Set() };
+const count = { open: 0, made: 0, text: '', listeners: new Set() };
 function counted() {
   count.text = count.open + ' of ' + count.made;
   for (const listener of count.listeners) listener();
@@ -38,18 +38,13 @@ const shown = (id, text) => h('p', { 'data-testid': id }, text);
 
 function Room({ channel, name }) {
   // New objects with each render, as applications write them.
-  const { messages, connection, error } = useChannel(hub, channel, { last: 10, keep: 3 });
+  const { messages, connection, error } = useChannel(hub, channel, { last: 10, keep: 5 });
   // A member without data only subscribes, as this page does for a moment.
   const { members } = usePresence(hub, channel, { data: { name } });
-  useEffect(() => {
-    // The fewest members since somebody was here.
-    if (members.length > 0 || count.fewest < Infinity) count.fewest = Math.min(count.fewest, members.length);
-  }, [members]);
   return h('div', null,
     shown('messages', messages.map(({ text }) => text).join(' ')),
     shown('state', connection.state),
     shown('members', members.map(({ data }) => data?.name ?? 'nameless').join(' ')),
-    shown('fewest', String(Math.min(count.fewest, members.length))),
     shown('error', error?.code ?? ''));
 }
 
