@@ -163,7 +163,7 @@ test('in strict mode each message comes once, the member never goes, and nothing
   }
   async function leaves(): Promise<number> {
     const headers = { authorization: `Bearer ${hub.token}` };
-    const answer = await fetch(`${hub.url}/channels/tidings/presence/demo/room?offset=-1`, { headers });
+    const answer = await fetch(`${hub.url}/channels/tidings/presence/demo/lobby?offset=-1`, { headers });
     expect(answer.status).toBe(200);
     return (await answer.text()).split('"delete"').length - 1;
   }

@@ -39,12 +39,12 @@ const shown = (id, text) => h('p', { 'data-testid': id }, text);
 function Room({ channel, name }) {
   // New objects with each render, as applications write them.
   const { messages, connection, error } = useChannel(hub, channel, { last: 10, keep: 5 });
-  // A member without data only subscribes, as this page does for a moment.
-  const { members } = usePresence(hub, channel, { data: { name } });
+  // Another channel: a subscription would keep this page among the members.
+  const { members } = usePresence(hub, 'demo/lobby', { data: { name } });
   return h('div', null,
     shown('messages', messages.map(({ text }) => text).join(' ')),
     shown('state', connection.state),
-    shown('members', members.map(({ data }) => data?.name ?? 'nameless').join(' ')),
+    shown('members', members.map(({ data }) => data.name).join(' ')),
     shown('error', error?.code ?? ''));
 }
 
