@@ -14,14 +14,18 @@ import { waitFor } from './terminal/waiting.ts';
 
 const HELP = `usage: npm run build
 
-Makes dist/client: the client, and mint() for backends, as JavaScript with types and source maps, both as ECMAScript and as
-CommonJS modules. Copy the folder into a project, or install it: npm install PATH/dist/client. Nothing is published.`;
+Makes dist/client: the client, its React bindings, and mint() for backends, as JavaScript with types and source maps, both as
+ECMAScript and as CommonJS modules. Copy the folder into a project, install it with npm install PATH/dist/client, or make one file of it
+with npm pack PATH/dist/client. Nothing is published.`;
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = resolve('dist/client');
 
 /** The entry points of the package, and their source files. */
-const ENTRIES = { index: 'client/index.ts', mint: 'scripts/mint.ts' };
+const ENTRIES = { index: 'client/index.ts', react: 'client/react/react.ts', mint: 'scripts/mint.ts' };
+
+/** The versions of React that have useSyncExternalStore. An application without React installs none. */
+const REACT = '>=18';
 
 /** Both kinds of modules. A CommonJS project in TypeScript needs its own kind of type files. */
 const KINDS = [
@@ -35,6 +39,7 @@ await command(HELP, {}, async () => {
   for (const { format, script } of KINDS) await build(bundleOf(format, script));
   await waitFor('writing the types', writeTypes(), { isShared: true });
   writeFileSync(join(OUT, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
+  cpSync(join(PROJECT, 'LICENSE'), join(OUT, 'LICENSE'));
   // mint() contains jose, whose licence must be passed on.
   cpSync(join(PROJECT, 'node_modules/jose/LICENSE.md'), join(OUT, 'LICENSE-jose.md'));
   process.stdout.write(`${OUT}\n`);
@@ -52,6 +57,7 @@ function bundleOf(format: 'esm' | 'cjs', extension: string): BuildOptions {
     platform: 'neutral',
     target: 'es2022',
     sourcemap: true,
+    external: ['react'],
   };
 }
 
@@ -98,10 +104,13 @@ function manifest(): object {
     types: './index.d.ts',
     exports: {
       '.': entryOf('index'),
+      './react': entryOf('react'),
       // The signing key must not be in a page, so bundlers for browsers refuse this import.
       './mint': { browser: null, ...entryOf('mint') },
       './package.json': './package.json',
     },
+    peerDependencies: { react: REACT },
+    peerDependenciesMeta: { react: { optional: true } },
   };
 }
 

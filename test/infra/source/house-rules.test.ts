@@ -26,7 +26,8 @@ const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|client|cons
 
 const ROOMS: Readonly<Record<string, Room>> = {
   protocol: { files: /^protocol\//, may: [protocol] },
-  client: { files: /^client\//, may: [client, protocol] },
+  'client/react': { files: /^client\/react\//, may: [/^client\/(cursor|index)\.ts$/, /^react$/] },
+  client: { files: /^client\//, may: [/^client\/(?!react\/)/, protocol] },
   console: {
     files: /^console\//,
     may: [/^console\//, client, protocol, /^bench\/prices\.ts$/, /^preact(\/hooks)?$/, /^uplot$/],

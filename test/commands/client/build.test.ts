@@ -2,43 +2,30 @@
  * `npm run build`: its package is installed in, or copied into, projects of every usual kind, compiled and run.
  * @module
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { build } from 'esbuild';
 import { jwtVerify } from 'jose';
+import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { run, temporaryDirectory } from '../support.ts';
 import { CONSUMERS, type Consumer, writeConsumer } from './consumers.ts';
-import { run, temporaryDirectory } from './support.ts';
+import { type Application, installPacked, ROOT } from './packed.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
 const directory = temporaryDirectory();
 const { path: cwd } = directory;
-const built = join(cwd, 'dist/client');
 const installed = join(cwd, 'app/node_modules/tidings-client');
 afterAll(() => directory.remove());
 
+let application: Application;
+const spawned: Application['spawned'] = (...args) => application.spawned(...args);
+const compile: Application['compile'] = (...args) => application.compile(...args);
+
 beforeAll(async () => {
-  const command = run(cwd, 'scripts/build.ts');
-  expect(await command.ended, command.output()).toBe(0);
-  mkdirSync(join(cwd, 'app'));
-  writeFileSync(join(cwd, 'app/package.json'), '{"name":"app","private":true}');
-  // Installed as a copy, with the files that a published package would have.
-  spawned('npm', 'install', '--offline', '--install-links', built);
   // The types that the templates of Vite name.
-  symlinkSync(join(ROOT, 'node_modules/vite'), join(cwd, 'app/node_modules/vite'));
+  application = await installPacked(cwd, ['vite']);
 });
-
-/** Runs a program in the directory of the application. Returns its output. Fails if the program fails. */
-function spawned(program: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: join(cwd, 'app'), encoding: 'utf8' });
-  expect(status, `${program} ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
-  return stdout;
-}
-
-/** Compiles with the options of the project, without output files. */
-const compile = (config: string, ...more: readonly string[]): string =>
-  spawned(join(ROOT, 'node_modules/.bin/tsc'), '-p', config, '--noEmit', ...more);
 
 const placeOf = ({ name }: Consumer, how: string): string =>
   join(cwd, 'app', how, name.toLowerCase().replaceAll(' ', '-'));
@@ -50,7 +37,7 @@ describe.each(CONSUMERS)('$name, with the options of its template', (consumer) =
 
   test('compiles when the folder is copied', () => {
     const place = placeOf(consumer, 'copied');
-    cpSync(built, join(place, 'src/tidings'), { recursive: true });
+    cpSync(application.built, join(place, 'src/tidings'), { recursive: true });
     const file = consumer.type === 'module' ? 'index.js' : 'index.cjs';
     compile(writeConsumer(place, consumer, `./tidings/${file}`));
   });
@@ -65,12 +52,37 @@ test('the sources compile in a project of Vite', () => {
   const [vite] = CONSUMERS;
   if (vite === undefined) throw new Error('there is no project of Vite');
   const place = placeOf(vite, 'sources');
+  // An application without React leaves its hooks out.
+  const isNeeded = (path: string): boolean => !path.endsWith('client/react');
   for (const folder of ['client', 'protocol'])
-    cpSync(join(ROOT, folder), join(place, 'src', folder), { recursive: true });
+    cpSync(join(ROOT, folder), join(place, 'src', folder), { recursive: true, filter: isNeeded });
   compile(writeConsumer(place, vite, './client/index.ts'));
 });
 
-describe('the built package', () => {
+describe('the packed package', () => {
+  test('has nothing that publint or arethetypeswrong finds', async () => {
+    const tarball = readFileSync(application.tarball);
+    const { messages } = await publint({ pkgDir: installed, level: 'suggestion', pack: false });
+    expect(messages).toEqual([]);
+    const checked = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
+    expect(checked.types).toMatchObject({ kind: 'included' });
+    expect('problems' in checked && checked.problems).toEqual([]);
+  });
+
+  test('has no dependency, and React only if the application has it', () => {
+    const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    expect(manifest).not.toHaveProperty('dependencies');
+    expect(manifest).toMatchObject({
+      sideEffects: false,
+      peerDependenciesMeta: { react: { optional: true } },
+    });
+    expect(Object.keys(manifest.peerDependencies)).toEqual(['react']);
+    expect(readdirSync(join(cwd, 'app/node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+      'tidings-client',
+      'vite',
+    ]);
+  });
+
   const print = `const client = connect({ url: 'http://127.0.0.1:1', token: 'x' });
     client.close();
     mint({ key: 'k'.repeat(64), audience: 'tidings:dev', capability: { a: ['publish'] }, ttlSeconds: 60, sub: 'ada' })
@@ -119,9 +131,18 @@ describe('the built package', () => {
   });
 
   test('has source maps that contain the sources', () => {
-    for (const file of ['index.js.map', 'index.cjs.map', 'mint.js.map', 'mint.cjs.map']) {
+    for (const file of [
+      'index.js.map',
+      'index.cjs.map',
+      'mint.js.map',
+      'mint.cjs.map',
+      'react.js.map',
+      'react.cjs.map',
+    ]) {
       const { sources, sourcesContent } = JSON.parse(readFileSync(join(installed, file), 'utf8'));
-      expect(sources.some((source: string) => /(client\/index|scripts\/mint)\.ts$/.test(source))).toBe(true);
+      expect(
+        sources.some((source: string) => /(client\/index|scripts\/mint|react\/react)\.ts$/.test(source)),
+      ).toBe(true);
       expect(sourcesContent).toHaveLength(sources.length);
     }
   });
