@@ -29,7 +29,7 @@ export interface EdgeFunction {
 const MAX_CODE_BYTES = 10 * 1024;
 
 /** CloudFront allows far less CPU time. This limit ends a loop, and is long enough for a busy machine. */
-const TIMEOUT_MS = 500;
+const TIMEOUT_MS = 3_000;
 
 /** A run that the thread has not answered. */
 interface PendingRun {

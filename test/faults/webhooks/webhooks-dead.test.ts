@@ -135,6 +135,8 @@ describe('a dead letter', () => {
     await on.tables.changeEndpoint(id, { url: `${on.running.stack.url}/channels/${channel}` });
     await hub.publish(channel, 'blocked');
     await expect.poll(() => on.tables.deadLetters(id)).toHaveLength(1);
+    // The dead letter comes first, and then the end of the delivery is stored.
+    await expect.poll(() => webhooks.deliveries(id, '?status=failed')).toHaveLength(1);
     const [{ id: delivery = '' } = {}] = await webhooks.deliveries(id, '?status=failed');
     const dead = await webhooks.settled(id, String(delivery), 'failed');
     expect(dead.attempts).toMatchObject([{ number: 1, error: 'blocked' }]);
@@ -160,6 +162,7 @@ describe('a dead letter', () => {
     await hub.publish(channel, 1);
     await hub.publish(channel, 2);
     await expect.poll(() => on.tables.deadLetters(id)).toHaveLength(2);
+    await expect.poll(() => webhooks.deliveries(id, '?status=failed')).toHaveLength(2);
     const ids = (await webhooks.deliveries(id, '?status=failed')).map((one) => one.id);
     await webhooks.ask('PATCH', `/${id}`, { url: receiver.url });
     expect((await on.tables.redrive()).moved).toBe(2);
