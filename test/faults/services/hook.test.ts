@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import { synth } from '../../../local/synth.ts';
@@ -113,6 +114,33 @@ describe('nothing is stored', () => {
     expect(await answer.clone().text()).toContain(`nobody may say that on ${channel}`);
     expect(await refusalOf(answer)).toEqual([403, 'refused']);
     expect(await all(channel)).toEqual([]);
+  });
+
+  test('if it refuses a message of the intake, which goes to the dead letters with its sentence', async () => {
+    const channel = hooked();
+    const { endpoint, region } = stack.aws;
+    const sqs = new SQSClient({ endpoint, region, credentials: stack.aws });
+    const [, intake = ''] =
+      Object.entries(stack.outputs).find(([id]) => id.startsWith('FirstIntakeUrl')) ?? [];
+    for (const message of [{ please: 'refuse' }, { n: 1 }])
+      await sqs.send(
+        new SendMessageCommand({
+          QueueUrl: intake,
+          MessageGroupId: channel,
+          MessageBody: JSON.stringify({ channel, messages: [message] }),
+        }),
+      );
+    await expect.poll(() => all(channel)).toEqual([{ n: 1, seen: 'null' }]);
+    const queues: unknown = await (await fetch(`${stack.control}/queues`)).json();
+    const { name } = (Array.isArray(queues) ? queues : []).find(({ queue }) =>
+      queue.endsWith('First/Intake/Messages/DeadLetters'),
+    );
+    const letters = { QueueUrl: intake.replace(/[^/]+$/, name), MessageAttributeNames: ['All'] };
+    const { Messages = [] } = await sqs.send(new ReceiveMessageCommand(letters));
+    expect(Messages.map(({ MessageAttributes }) => MessageAttributes?.Reason?.StringValue)).toEqual([
+      `refused: nobody may say that on ${channel}`,
+    ]);
+    sqs.destroy();
   });
 
   test.each(['fail', 'nonsense'])('if it does this: %s', async (please) => {
