@@ -196,6 +196,22 @@ export const presenceEnv = contract({ PRESENCE: text });
 /** The queue of the presence function, which takes looks. */
 export const lookEnv = contract({ PRESENCE_QUEUE_URL: text });
 
+/** A handler of the hook: pattern, ARN, and milliseconds. Short, because the environment has little room. */
+type HookVariable = readonly [pattern: string, arn: string, timeoutMs: number];
+
+const isHook = (value: unknown): value is HookVariable =>
+  Array.isArray(value) && value.map((part) => typeof part).join() === 'string,string,number';
+
+function parseHooks(value: string): readonly HookVariable[] | undefined {
+  const list: unknown = JSON.parse(value);
+  return Array.isArray(list) && list.every(isHook) ? list : undefined;
+}
+
+/** The functions that are asked about publishes: a list in JSON. A hub without a hook has no such variable. */
+export const hooksEnv = contract({
+  HOOKS: { allowed: 'a JSON list of [pattern, ARN, milliseconds]', parse: parseHooks },
+});
+
 /** The variables of a handler that answers who is in a channel. */
 export const rollEnv = contract({ ...presenceEnv.formats, ...listenersEnv.formats });
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { callersInAws, cursorsInAws } from './aws/compose-access.ts';
+import { hooksInAws } from './aws/compose-hooks.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { removalsBySns } from './aws/queues/fold-queue.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
@@ -15,7 +16,7 @@ import {
   answerRemoved,
   answerTicket,
 } from './http/answer-channel.ts';
-import { channelRoutes } from './http/channel-routes.ts';
+import { type ChannelRequest, channelRoutes } from './http/channel-routes.ts';
 import { endConnections, listConnections } from './http/connection-routes.ts';
 import { behindDoor } from './http/door.ts';
 import { httpHandler } from './http/http-handler.ts';
@@ -28,10 +29,16 @@ import { create } from './hub/log/lifecycle.ts';
 const { env } = process;
 const settings = publishingEnv.read(env);
 const callers = callersInAws(settings);
-const publishing = publishingInAws(settings);
+const publishing = publishingInAws(settings, hooksInAws(env));
 const { access } = callers;
-const { log, tickets, stampFor, publishEphemeral } = publishing;
+const { log, tickets, publishEphemeral } = publishing;
 const listing = { ...publishing, access, cursors: cursorsInAws(settings, 'connections') };
+
+/** Returns what belongs to a publish of a caller on a channel, beside the request. */
+const aboutPublish = ({ channel, caller }: ChannelRequest) => ({
+  stamp: publishing.stampFor(channel, caller),
+  hook: publishing.hookFor(channel, caller),
+});
 const askForRemoval = removalsBySns(settings.HINTS_TOPIC_ARN);
 
 const routes = channelRoutes({
@@ -45,15 +52,16 @@ const routes = channelRoutes({
     POST: {
       operation: 'publish',
       parameters: [],
-      answer: async ({ channel, caller, raw }) => {
-        const stamp = stampFor(channel, caller);
+      answer: async (asked) => {
+        const { channel, raw } = asked;
+        const about = aboutPublish(asked);
         if (isEphemeral(raw)) {
-          const sent = await publishEphemeral({ ...(await parseEphemeral(channel, raw)), stamp });
+          const sent = await publishEphemeral({ ...(await parseEphemeral(channel, raw)), ...about });
           count('Published', sent);
           return answerEphemeral();
         }
         const { append: parsed, once } = await parseAppend(channel, raw);
-        const request = { ...parsed, stamp };
+        const request = { ...parsed, ...about };
         const appended = once ? await appendOnce(log, request, once) : await append(log, request);
         count('Published', appended.count);
         return answerAppended(appended, request.producer?.epoch);
@@ -62,8 +70,9 @@ const routes = channelRoutes({
     PUT: {
       operation: 'publish',
       parameters: [],
-      answer: async ({ channel, caller, raw }) => {
-        const request = { ...(await parseCreate(channel, raw)), stamp: stampFor(channel, caller) };
+      answer: async (asked) => {
+        const { channel, raw } = asked;
+        const request = { ...(await parseCreate(channel, raw)), ...aboutPublish(asked) };
         const created = await create(log, request);
         count('Published', created.count);
         return answerCreated(created, raw.url);

@@ -4,6 +4,7 @@
  */
 import { credentialsOf } from './aws/calls/lambda-environment.ts';
 import { callersInAws } from './aws/compose-access.ts';
+import { hooksInAws } from './aws/compose-hooks.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { presenceInAws } from './aws/presence/compose-presence.ts';
@@ -33,7 +34,7 @@ const callers = callersInAws(settings);
 const presence = presenceInAws(env, client, settings);
 const answer = socketHandler({
   ...callers,
-  ...publishingInAws(settings, client),
+  ...publishingInAws(settings, hooksInAws(env), client),
   presence: presence && { ...presence, seenAt: rememberedPings() },
   published: (messages) => count('Published', messages),
   connectionsPerCaller: connectionsEnv.read(env).CONNECTIONS_PER_CALLER,

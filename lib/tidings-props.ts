@@ -8,7 +8,8 @@ import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { z } from 'zod';
 import { type Config, configOf, type OptionValues } from './config/config.ts';
-import { allowed, PROPS, readOptions } from './config/context.ts';
+import { allowed, jsonBy, PROPS, readOptions } from './config/context.ts';
+import { parseHooks, type TidingsHook } from './config/hook-option.ts';
 import { OPTIONS } from './config/options.ts';
 import { TidingsLog, type TidingsLogProps } from './tidings-log.ts';
 
@@ -34,6 +35,11 @@ export interface TidingsProps extends Partial<Omit<OptionValues, Other>>, Tiding
   readonly log?: TidingsLog;
   /** The domain of the hub. Its API then answers only to requests that come by this domain. */
   readonly domain?: TidingsDomain | undefined;
+  /**
+   * Functions that are asked about each publish before its messages are stored or sent, at most five.
+   * @default - nobody is asked, and a publish makes no call for it
+   */
+  readonly onPublish?: readonly TidingsHook[] | undefined;
   /** The topic that gets the alarms, or its ARN. */
   readonly alarmTopic?: ITopic | string | undefined;
   /** The permissions boundary of all roles of the hub, or its ARN. */
@@ -42,6 +48,7 @@ export interface TidingsProps extends Partial<Omit<OptionValues, Other>>, Tiding
 
 const HUB_OPTIONS = OPTIONS.omit({ throwAway: true }).extend({
   removalPolicy: z.unknown().optional(),
+  onPublish: jsonBy(parseHooks).default([]),
   log: z.instanceof(TidingsLog, allowed('a TidingsLog')).optional(),
 });
 
@@ -58,11 +65,11 @@ export function readProps(
   makeLog: (props: TidingsLogProps) => TidingsLog,
 ): { readonly config: Config; readonly log: TidingsLog } {
   const given = Object.fromEntries(Object.entries({ ...props }).filter(([, value]) => value !== undefined));
-  const { removalPolicy: _, log, ...values } = readOptions(HUB_OPTIONS, given, PROPS);
+  const { removalPolicy: _, log, onPublish, ...values } = readOptions(HUB_OPTIONS, given, PROPS);
   const ofLog = OF_THE_LOG.find((name) => name in given);
   if (log !== undefined && ofLog !== undefined)
     throw new Error(`prop "${ofLog}" is one of TidingsLog: the prop "log" already has it`);
-  const config = configOf(values, PROPS);
+  const config = configOf(values, PROPS, onPublish);
   const stores =
     log ??
     makeLog(Object.fromEntries(OF_THE_LOG.flatMap((name) => (name in given ? [[name, given[name]]] : []))));

@@ -42,6 +42,7 @@ import type { OwnMetrics } from './watch/metrics.ts';
 import { Watch } from './watch/watch.ts';
 import type { HandlerName } from './watch/watched.ts';
 
+export type { TidingsHook } from './config/hook-option.ts';
 export { TidingsLog, type TidingsLogProps } from './tidings-log.ts';
 export type { TidingsDomain, TidingsProps } from './tidings-props.ts';
 

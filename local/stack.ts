@@ -159,8 +159,8 @@ async function boot(
   const callLog = createCallLog([...plan.functions.values()], plan.resourcePolicies);
   const sources = readEventSources(plan, callLog);
 
-  const services = { ...(await startServices(plan, aws, settings, steps)), secrets, admits };
-  const { messaging } = services;
+  const stores = await startServices(plan, aws, settings, steps);
+  const { messaging } = stores;
   const faults = createFaults();
   const metrics = createMetrics();
   const { functions } = plan;
@@ -175,6 +175,7 @@ async function boot(
   const queues = createQueues(plan, messaging);
   const secret = randomBytes(20).toString('hex');
   const control = createControl({ secret, callLog, faults, metrics, runtime, queues, connections });
+  const services = { ...stores, secrets, admits, invoke: runtime.invoke };
   serveAws(aws, { adminKeyId, caller: runtime.caller, services, callLog, faults, control });
 
   const served = serveGateways(gateways, {
@@ -242,7 +243,7 @@ async function startServices(
   aws: HttpListener,
   { data, log }: Settings,
   steps: ShutdownStep[],
-): Promise<Omit<Services, 'admits' | 'secrets'>> {
+): Promise<Omit<Services, 'admits' | 'secrets' | 'invoke'>> {
   if (data !== undefined) mkdirSync(data, { recursive: true });
   const tables = [...plan.all('AWS::DynamoDB::GlobalTable'), ...plan.all('AWS::DynamoDB::Table')];
   const dynamodb = await started('the tables', startDynamoDb(tables, data, log), steps);

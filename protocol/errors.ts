@@ -18,6 +18,7 @@ export const ERRORS = {
   unauthorized: { status: 401 },
   stale_producer: { status: 403 },
   forbidden: { status: 403 },
+  refused: { status: 403 },
   address_not_allowed: { status: 403 },
   too_many_webhooks: { status: 403 },
   channel_not_found: { status: 404 },

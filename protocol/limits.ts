@@ -185,6 +185,13 @@ export const KEPT_ANSWER_BYTES = 1_024;
 /** Requests to one endpoint that run at the same time. */
 export const DELIVERIES_IN_FLIGHT = 10;
 
+/**
+ * The longest and the usual time that the handler of a hook may take, in milliseconds. A publish may wait for 5 s for the store after
+ * it, and its function has 10 s.
+ */
+export const MAX_HOOK_MS = 3_000;
+export const USUAL_HOOK_MS = 1_000;
+
 /** The time for which deliveries and their attempts are stored, in milliseconds: 30 days. */
 export const DELIVERIES_KEPT_MS = 30 * 24 * 3_600_000;
 

@@ -7,6 +7,7 @@ import { membersFor, parseStamps } from '../../protocol/stamp.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { ephemeralPublisher, type PublishEphemeral } from '../hub/ephemeral/publish-ephemeral.ts';
+import { type Handler, type Hook, hookFor } from '../hub/hook.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
 import type { Stamp } from '../hub/log/messages.ts';
 import type { ConnectionStore, DisconnectQueue, Jobs, SubscriptionStore } from '../hub/push/push-ports.ts';
@@ -35,6 +36,8 @@ export interface PublishingParts {
   readonly publishEphemeral: PublishEphemeral;
   /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
   readonly stampFor: (channel: string, caller: Pick<Caller, 'principal'>) => Stamp | undefined;
+  /** Returns the hook for the messages of a caller on a channel; undefined if nobody is asked. */
+  readonly hookFor: (channel: string, caller: Pick<Caller, 'principal'>) => Hook | undefined;
   /** Issues and redeems tickets. */
   readonly tickets: Tickets;
   /** The store of connections. */
@@ -47,8 +50,16 @@ export interface PublishingParts {
   readonly disconnects: DisconnectQueue;
 }
 
-/** Returns the parts. @param client the DynamoDB client, whose connections all stores share */
-export function publishingInAws(settings: PublishingSettings, client = documentClient()): PublishingParts {
+/**
+ * Returns the parts.
+ * @param handlers those of the hook
+ * @param client the DynamoDB client, whose connections all stores share
+ */
+export function publishingInAws(
+  settings: PublishingSettings,
+  handlers: readonly Handler[],
+  client = documentClient(),
+): PublishingParts {
   const stamps = parseStamps(JSON.parse(settings.STAMPS));
   const log = publishingInLog(settings, client);
   return {
@@ -58,6 +69,7 @@ export function publishingInAws(settings: PublishingSettings, client = documentC
       const members = membersFor(stamps, channel);
       return members && { members, sub: principal };
     },
+    hookFor: (channel, { principal }) => hookFor(handlers, channel, principal),
     tickets: ticketsInAws(settings, client),
     connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     subscriptions: subscriptionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),

@@ -11,6 +11,7 @@ import type { Access } from '../access/verify.ts';
 import { fingerprintOf } from '../http/parse-channel.ts';
 import type { LogDefect } from '../hub/defects.ts';
 import type { PublishEphemeral } from '../hub/ephemeral/publish-ephemeral.ts';
+import type { Hook } from '../hub/hook.ts';
 import { append } from '../hub/log/append.ts';
 import { appendOnce } from '../hub/log/idempotency-key.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
@@ -32,6 +33,8 @@ export interface SocketParts extends Subscribing {
   readonly log: Publishing;
   /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
   readonly stampFor: (channel: string, caller: Pick<Caller, 'principal'>) => Stamp | undefined;
+  /** Returns the hook for the messages of a caller on a channel; undefined if nobody is asked. */
+  readonly hookFor: (channel: string, caller: Pick<Caller, 'principal'>) => Hook | undefined;
   /** Sends ephemeral messages. */
   readonly publishEphemeral: PublishEphemeral;
   /** Checks the permissions of callers. */
@@ -115,13 +118,14 @@ async function answerTo(sockets: SocketParts, connectionId: string, request: Cli
 }
 
 async function publish(
-  { access, log, publishEphemeral, stampFor, published }: SocketParts,
+  { access, log, publishEphemeral, stampFor, hookFor, published }: SocketParts,
   connection: Connection,
   { append: parsed, key, isEphemeral }: Extract<ClientRequest, { readonly action: 'publish' }>,
 ): Promise<object> {
   const { channel } = parsed;
   access.require('publish', channel, connection);
-  const request = { ...parsed, stamp: stampFor(channel, connection) };
+  const about = { stamp: stampFor(channel, connection), hook: hookFor(channel, connection) };
+  const request = { ...parsed, ...about };
   if (isEphemeral) {
     published(await publishEphemeral(request));
     return { type: 'published', channel };

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import type { Issuer } from '../../protocol/issuer.ts';
 import { CONTEXT_KEYS, type Context, type Naming, optionsIn, readOptions } from './context.ts';
+import type { HookConfig } from './hook-option.ts';
 import { type ISSUER_OPTIONS, issuerOf } from './issuer-options.ts';
 import { OPTIONS } from './options.ts';
 
@@ -15,6 +16,8 @@ export type OptionValues = Readonly<z.output<typeof OPTIONS>>;
 export type Config = Omit<OptionValues, keyof typeof ISSUER_OPTIONS | 'throwAway'> & {
   /** The identity provider whose tokens the hub accepts beside its own; undefined for none. */
   readonly issuer: Issuer | undefined;
+  /** The functions that are asked about publishes. */
+  readonly hooks: readonly HookConfig[];
 };
 
 /** The options of one hub. */
@@ -40,9 +43,13 @@ export function readContext(context: Context): OptionValues {
  * Returns the configuration, if no options contradict each other.
  * @throws Error with the names of the options, the value received and the values allowed
  */
-export function configOf(values: Omit<OptionValues, 'throwAway'>, naming: Naming): Config {
+export function configOf(
+  values: Omit<OptionValues, 'throwAway'>,
+  naming: Naming,
+  hooks: readonly HookConfig[] = [],
+): Config {
   const { issuer, issuerAudience, jwksUrl, claims, ...options } = values;
-  const config = { ...options, issuer: issuerOf({ issuer, issuerAudience, jwksUrl, claims }, naming) };
+  const config = { ...options, issuer: issuerOf({ issuer, issuerAudience, jwksUrl, claims }, naming), hooks };
   refuseFewConnections(config, naming);
   refuseIncompleteBudget(config, naming);
   refuseLongTexts(config, naming);
@@ -101,7 +108,7 @@ export const MAX_TEXT_BYTES = 2_800;
 const SECRET_BYTES = 75;
 
 function refuseLongTexts(
-  { anonymous, issuer, origins, presence, stamp, domain, webAcl }: Config,
+  { anonymous, issuer, origins, presence, stamp, domain, webAcl, hooks }: Config,
   { kind, prefix }: Naming,
 ): void {
   const sizes = {
@@ -110,6 +117,7 @@ function refuseLongTexts(
     origins: bytesInJson(String(origins)),
     presence: bytesInJson(JSON.stringify(presence)),
     stamp: bytesInJson(JSON.stringify(stamp)),
+    ...(hooks.length > 0 ? { onPublish: bytesOfHooks(hooks) } : {}),
     ...(domain || webAcl ? { 'the secret that closes the APIs': SECRET_BYTES } : {}),
   };
   const all = Object.values(sizes).reduce((sum, size) => sum + size, 0);
@@ -120,5 +128,14 @@ function refuseLongTexts(
       `function: ${each.join(', ')}. They must be ${MAX_TEXT_BYTES} at most together, since Lambda has 4 KB for all variables`,
   );
 }
+
+/** The most bytes of the ARN of a function: a name of 64 characters, and a version or an alias of 32. It is known at deployment only. */
+const ARN_BYTES = 160;
+
+/** Returns the bytes of the variable that only a hub with hooks has, with its name. */
+const bytesOfHooks = (hooks: readonly HookConfig[]): number =>
+  bytesInJson(
+    `"HOOKS":${JSON.stringify(hooks.map(({ pattern, timeoutMs }) => [pattern, 'a'.repeat(ARN_BYTES), timeoutMs]))}`,
+  );
 
 const bytesInJson = (text: string): number => Buffer.byteLength(JSON.stringify(text));

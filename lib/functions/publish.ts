@@ -6,6 +6,7 @@
 import { Construct } from 'constructs';
 import { stampEnv } from '../../lambda/env.ts';
 import { allowOrigins } from '../gateways/origins.ts';
+import { askHooks } from './ask-hooks.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
@@ -28,6 +29,7 @@ export class Publish extends Construct {
     tokenKeys.grantVerify(this.handler);
     allowOrigins(this.handler);
     this.handler.configure(stampEnv.write({ STAMPS: JSON.stringify(config.stamp) }));
+    askHooks(this.handler);
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);
     webhookQueues.grantDispatch(this.handler);

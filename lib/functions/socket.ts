@@ -11,6 +11,7 @@ import type { HubConfig } from '../config/config.ts';
 import { accessLogs } from '../gateways/access-logs.ts';
 import { allowOrigins } from '../gateways/origins.ts';
 import { ratesOf, throttle } from '../gateways/throttle.ts';
+import { askHooks } from './ask-hooks.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
@@ -46,6 +47,7 @@ export class Socket extends Construct {
     allowOrigins(this.handler);
     subscribers.grantSubscribe(this.handler);
     this.handler.configure(stampEnv.write({ STAMPS: JSON.stringify(config.stamp) }));
+    askHooks(this.handler);
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);
     webhookQueues.grantDispatch(this.handler);

@@ -6,6 +6,7 @@
 import { CfnOutput, Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { intakeEnv, stampEnv } from '../../lambda/env.ts';
+import { askHooks } from '../functions/ask-hooks.ts';
 import type { FunctionProps } from '../functions/function-props.ts';
 import { HubFunction } from '../functions/hub-function.ts';
 import { WorkQueue } from './work-queue.ts';
@@ -46,6 +47,7 @@ export class Intake extends Construct {
     });
     this.handler = new HubFunction(this, 'Handler', { handler: 'intake', config, timeout: TIMEOUT });
     log.grantAppend(this.handler);
+    askHooks(this.handler);
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);
     webhookQueues.grantDispatch(this.handler);

@@ -129,7 +129,9 @@ function addPushAlarms(scope: Construct, { hints }: Watched, own: OwnMetrics): v
 }
 
 function addConcurrencyAlarms(scope: Construct, { handlers }: Watched): void {
-  const { Hold, Stream, ...others } = handlers;
+  // An alarm may have ten metrics. A page of the console that is refused delays no event.
+  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+  const { Hold, Stream, Console: _, ...others } = handlers;
   const period = FIVE_MINUTES;
   const throttlesOf = (some: Partial<typeof handlers>) =>
     Object.fromEntries(

@@ -20,6 +20,7 @@ import {
   targetOperation,
 } from './aws-requests.ts';
 import type { DynamoDb, ServiceAnswer } from './dynamodb-service.ts';
+import { type InvokeByArn, invokeFunction, lambdaError, lambdaRequest } from './lambda-calls.ts';
 import { type Messaging, readMessagingInput } from './messaging.ts';
 import { isBatchTooLong } from './publish-batch.ts';
 import type { SecretsManager } from './secrets.ts';
@@ -41,6 +42,8 @@ export interface Services {
   readonly secrets: SecretsManager;
   /** SNS and SQS; undefined if no template has a topic or a queue. */
   readonly messaging: Messaging | undefined;
+  /** Invokes a function of the templates. */
+  readonly invoke: InvokeByArn;
   /** Counts a call of SNS. Returns false above the publish quota of the Region. */
   readonly admits: (call: AwsRequest) => boolean;
 }
@@ -131,6 +134,8 @@ function understand(
   switch (service) {
     case 'dynamodb':
       return dynamoDbRequest(operation, objectOr(parseJson(body.toString('utf8'))));
+    case 'lambda':
+      return lambdaRequest(request.method ?? '', request.url ?? '');
     case 'secretsmanager': {
       const input = objectOr(parseJson(body.toString('utf8')));
       return secretsRequest(operation, input, services.secrets.arn(input.SecretId));
@@ -144,12 +149,14 @@ function understand(
   }
 }
 
+const DENIED_BY_403 = new Set(['sns', 'lambda']);
+
 /** Returns the error of AWS if the role does not allow the call. */
 function deny(callLog: CallLog, caller: AwsCaller, call: AwsRequest): ServiceAnswer | undefined {
   for (const resource of call.resources) {
     const message = denialOf(callLog, caller, call.action, resource);
     if (message !== undefined)
-      return failure(call.service === 'sns' ? 403 : 400, 'AccessDeniedException', message);
+      return failure(DENIED_BY_403.has(call.service) ? 403 : 400, 'AccessDeniedException', message);
   }
   return undefined;
 }
@@ -207,6 +214,8 @@ async function execute(
 ): Promise<Reply> {
   if (call.service === 'dynamodb') return jsonReply(await services.dynamodb.run(call.operation, call.input));
   if (call.service === 'secretsmanager') return jsonReply(services.secrets.run(call.operation, call.input));
+  if (call.service === 'lambda')
+    return await invokeFunction(call, request.headers['x-amz-invocation-type'], body, services.invoke);
   if (services.messaging === undefined) {
     return errorReply(
       call,
@@ -241,10 +250,11 @@ function failure(status: number, type: string, message: string): ServiceAnswer {
   return { status, body: { __type: `${NAMESPACE[type] ?? 'com.amazon.coral.service#'}${type}`, message } };
 }
 
-/** Returns an error in the protocol of the service: XML for SNS, JSON for the others. */
+/** Returns an error in the protocol of the service: XML for SNS, JSON for the others, of which Lambda has the code in a header. */
 function errorReply(call: AwsRequest, { status, body }: ServiceAnswer): Reply {
-  if (call.service !== 'sns') return jsonReply({ status, body });
   const code = String(body.__type).replace(/^.*#/, '');
+  if (call.service === 'lambda') return lambdaError(status, code, String(body.message));
+  if (call.service !== 'sns') return jsonReply({ status, body });
   // The query protocol has another name for this error.
   const shown = code === 'AccessDeniedException' ? 'AuthorizationError' : code;
   const message = String(body.message).replaceAll('&', '&amp;').replaceAll('<', '&lt;');

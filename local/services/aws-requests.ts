@@ -10,7 +10,7 @@ import { tableArn } from '../template/names.ts';
 /** One call. */
 export interface AwsRequest {
   /** Name of the service in the signature. */
-  readonly service: 'dynamodb' | 'secretsmanager' | 'sns' | 'sqs';
+  readonly service: 'dynamodb' | 'lambda' | 'secretsmanager' | 'sns' | 'sqs';
   /** Name such as `PutItem`. */
   readonly operation: string;
   /** As in a policy: `dynamodb:PutItem`. */

@@ -65,6 +65,8 @@ export interface Assembly {
    * @throws Error if the key belongs to no directory of the assembly
    */
   codeDirectory(s3Key: string): string;
+  /** The directory of the assembly, which the local stack may write to. */
+  readonly directory: string;
 }
 
 const SECTIONS = new Set([
@@ -110,6 +112,7 @@ export function readAssembly(directory: string): Assembly {
   }
   return {
     stacks,
+    directory,
     codeDirectory(s3Key) {
       const found = code.get(s3Key);
       if (found !== undefined) return found;

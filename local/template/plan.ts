@@ -2,7 +2,8 @@
  * Makes the plan of the local stack: the resources of all templates with resolved values. Functions and roles are checked.
  * @module
  */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { decide, parsePolicy, type Statement } from '../iam/iam.ts';
 import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
 import type { Assembly, Resolved, StackTemplate } from './assembly.ts';
@@ -164,7 +165,7 @@ function readFunction(
   const role = roles.get(requireString(properties.Role, `Role of ${at}`));
   if (role === undefined)
     throw new Error(`${at} has the role ${String(properties.Role)}, which no template has`);
-  const directory = assembly.codeDirectory(requireString(objectOr(properties.Code).S3Key, `S3Key of ${at}`));
+  const directory = codeOf(resource, assembly);
   if (!existsSync(directory)) throw new Error(`${at} needs its code in ${directory}, which does not exist`);
   const reserved = properties.ReservedConcurrentExecutions;
   const logging = objectOr(properties.LoggingConfig);
@@ -184,6 +185,22 @@ function readFunction(
     createsLogGroup: !logGroups.has(logGroup),
     isTraced: isTraced(properties, role, at),
   };
+}
+
+/**
+ * Returns the directory with the code of a function. Code that is in the template itself becomes a file: `index`, as on AWS.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
+ */
+function codeOf(resource: Resolved, assembly: Assembly): string {
+  const { ZipFile, S3Key } = objectOr(resource.properties.Code);
+  if (typeof ZipFile !== 'string')
+    return assembly.codeDirectory(requireString(S3Key, `S3Key of ${describeResource(resource)}`));
+  const directory = join(assembly.directory, `inline.${resource.name}`);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'index.js'), ZipFile);
+  // Without it the package around the assembly decides whether the file is a module.
+  writeFileSync(join(directory, 'package.json'), '{}');
+  return directory;
 }
 
 /** The actions that active tracing needs. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html */

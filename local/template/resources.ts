@@ -104,7 +104,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
   },
   'AWS::Lambda::Function': {
     FunctionName: ACTED,
-    Code: { S3Key: ACTED, S3Bucket: 'the asset is read from the assembly, not from S3' },
+    Code: { S3Key: ACTED, ZipFile: ACTED, S3Bucket: 'the asset is read from the assembly, not from S3' },
     Handler: ACTED,
     Runtime: ACTED,
     Role: ACTED,
@@ -121,7 +121,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
     Architectures: 'the bundle is JavaScript',
     Description: 'for humans',
     EphemeralStorage: 'the disk of this machine is used',
-    PackageType: 'only Zip can have an S3Key',
+    PackageType: 'only Zip can have an S3Key or a ZipFile',
     RecursiveLoop: 'loops are not detected',
     RuntimeManagementConfig: 'the Node that runs this is used',
     TracingConfig: { Mode: ACTED },

@@ -35,14 +35,21 @@ export interface Answer {
 }
 
 /**
- * Sends a POST to `/`. The headers alternate between name and value.
+ * Sends a POST. The headers alternate between name and value.
  * @param timeoutMs how long it may take until the answer begins, the wait for a socket included
+ * @param path URL-encoded. Default: `/`
  * @throws Error with the name `TimeoutError` if it takes longer, or an error of Node or undici with a `code`
  */
-export type SendRequest = (headers: string[], body: Buffer, timeoutMs: number) => Promise<Answer>;
+export type SendRequest = (
+  headers: string[],
+  body: Buffer,
+  timeoutMs: number,
+  path?: string,
+) => Promise<Answer>;
 
 /** A request that waits for a socket, or for its answer. */
 interface Pending {
+  readonly path: string;
   readonly headers: string[];
   readonly body: Buffer;
   /** Sets the result. Only the first call has an effect. */
@@ -93,7 +100,7 @@ export function requestsTo(origin: string, most = MAX_SOCKETS): SendRequest {
     else free.push(client);
   }
 
-  return (headers, body, timeoutMs) =>
+  return (headers, body, timeoutMs, path = '/') =>
     new Promise((resolve, reject) => {
       const end = (): void => {
         if (pending.hasBegun) return;
@@ -115,7 +122,7 @@ export function requestsTo(origin: string, most = MAX_SOCKETS): SendRequest {
         clearTimeout(timer);
       };
       const fresh = { abort: undefined, isSettled: false, hasBegun: false };
-      const pending: Pending = { headers, body, settle, begun, ...fresh };
+      const pending: Pending = { path, headers, body, settle, begun, ...fresh };
       start(pending);
     });
 }
@@ -123,12 +130,12 @@ export function requestsTo(origin: string, most = MAX_SOCKETS): SendRequest {
 const timeoutError = (message: string): Error => Object.assign(new Error(message), { name: 'TimeoutError' });
 
 function dispatch(client: Client, pending: Pending, release: (client: Client) => void): void {
-  const { headers, body } = pending;
+  const { path, headers, body } = pending;
   const chunks: Buffer[] = [];
   let status = 0;
   let received: Answer['headers'] = {};
   client.dispatch(
-    { method: 'POST', path: '/', headers, body },
+    { method: 'POST', path, headers, body },
     {
       onRequestStart(controller) {
         pending.abort = (error) => controller.abort(error);

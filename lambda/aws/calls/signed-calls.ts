@@ -75,22 +75,24 @@ function sharedOf({ service, baseMs }: ServiceSettings, origin: string): Shared 
 interface Service {
   readonly settings: ServiceSettings;
   readonly shared: Shared;
+  readonly path: string;
 }
 
 /**
- * Returns a function that returns the calls of one operation of a service. `target` is its `x-amz-target`.
+ * Returns a function that returns the calls of one operation of a service. `target` is its `x-amz-target`; `path` is `/` for services
+ * that do not tell their operations apart by it.
  * @throws Error if Lambda gave no credentials
  */
-export function callsTo(settings: ServiceSettings): (target?: string) => CallOperation {
+export function callsTo(settings: ServiceSettings): (target?: string, path?: string) => CallOperation {
   const { origin, ...caller } = callerOf(settings.service);
   const shared = sharedOf(settings, origin);
   const clock = () => Date.now() + shared.skewMs;
   const { host } = new URL(origin);
   const { service, contentType } = settings;
-  return (target) => {
+  return (target, path = '/') => {
     const sign = signer({ ...caller, service, host, clock, contentType, ...(target && { target }) });
     return async (body, options) =>
-      await callOperation({ settings, shared }, sign, Buffer.from(body), options);
+      await callOperation({ settings, shared, path }, sign, Buffer.from(body), options);
   };
 }
 
@@ -106,7 +108,7 @@ async function callOperation(
   let cost: number | undefined;
   for (let attempt = 0; ; attempt++) {
     try {
-      const text = await attemptAt(service, sign('/', bodyHash), body, end);
+      const text = await attemptAt(service, sign(service.path, bodyHash), body, end);
       shared.retries.succeeded(cost);
       return text;
     } catch (error) {
@@ -133,9 +135,11 @@ async function attemptAt(
 ): Promise<string> {
   const trace = traceHeader();
   const headers = trace === undefined ? signed : [...signed, 'x-amzn-trace-id', trace];
-  if (end === undefined) return bodyIn(service, await service.shared.send(headers, body, ATTEMPT_TIMEOUT_MS));
+  const { shared, path } = service;
+  if (end === undefined) return bodyIn(service, await shared.send(headers, body, ATTEMPT_TIMEOUT_MS, path));
   try {
-    return bodyIn(service, await service.shared.send(headers, body, Math.max(0, end - performance.now())));
+    const leftMs = Math.max(0, end - performance.now());
+    return bodyIn(service, await shared.send(headers, body, leftMs, path));
   } catch (error) {
     throw performance.now() >= end - EARLY_MS ? outOfTime() : error;
   }
@@ -200,8 +204,8 @@ export function jsonCallsTo({ version, prefix, ...settings }: JsonService): (ope
   };
 }
 
-/** The name is in the body, or in a header. A shape of Smithy stands before it, and a URL may follow. */
-function jsonErrorIn({ headers, body }: Answer): CallError {
+/** Returns the error in an answer with a JSON body. The name is in the body, or in a header. A shape of Smithy stands before it, and a URL may follow. */
+export function jsonErrorIn({ headers, body }: Answer): CallError {
   const { __type, code, message, Message } = parsed(body);
   const type = headers['x-amzn-errortype'] ?? __type ?? code;
   const name = /(?:^|#)([^#:]+)(?::|$)/.exec(String(type ?? 'Unknown'))?.[1] ?? 'Unknown';

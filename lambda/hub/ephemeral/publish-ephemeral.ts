@@ -5,8 +5,10 @@
 import { Refusal } from '../../../protocol/errors.ts';
 import { MAX_EPHEMERAL_BYTES } from '../../../protocol/limits.ts';
 import { recent } from '../bounded-map.ts';
+import { type Hook, reviewed } from '../hook.ts';
 import { type Channel, channelNotFound, isAlive, isJson } from '../log/channel.ts';
 import { channelClosed } from '../log/claim.ts';
+import type { Messages } from '../log/entry.ts';
 import type { Log } from '../log/log-ports.ts';
 import { parseMessages, type Stamp, stamped } from '../log/messages.ts';
 
@@ -20,6 +22,8 @@ export interface EphemeralRequest {
   readonly body: Uint8Array;
   /** What the hub adds to each message; absent for nothing. */
   readonly stamp?: Stamp | undefined;
+  /** Is asked about the messages before they are sent; absent for nobody. */
+  readonly hook?: Hook | undefined;
 }
 
 /** Messages of one publish on their way to the push. */
@@ -39,7 +43,8 @@ export type SendEphemeral = (outgoing: OutgoingEphemeral) => Promise<void>;
 
 /**
  * Sends the messages of a request. Returns their number.
- * @throws Refusal bad_content_type, empty_body, bad_json, too_large, reserved_member, channel_not_found, channel_closed, unavailable
+ * @throws Refusal bad_content_type, empty_body, bad_json, too_large, refused, reserved_member, channel_not_found, channel_closed,
+ *   unavailable
  */
 export type PublishEphemeral = (request: EphemeralRequest) => Promise<number>;
 
@@ -86,10 +91,14 @@ export function ephemeralPublisher(
   }
 
   return async (request) => {
-    const { channel } = request;
-    const at = log.clock();
-    const messages = messagesOf(request, at);
+    const { channel, stamp, hook } = request;
+    const parsed = parsedOf(request);
+    const came = log.clock();
+    const own = hook ? undefined : fitting(parsed, stamp, came);
     await refuseUnfit(channel);
+    // The push drops what is old, and the hook may take its time.
+    const messages = own ?? fitting(await reviewed(request, parsed), stamp, log.clock());
+    const at = own ? came : log.clock();
     await send({ channel, id: log.newId(), at, messages });
     return messages.length;
   };
@@ -98,9 +107,13 @@ export function ephemeralPublisher(
 const notJson = (what: string): Refusal =>
   new Refusal('bad_content_type', `${what}, and ephemeral messages are application/json`);
 
-function messagesOf({ contentType = '', body, stamp }: EphemeralRequest, now: number): readonly string[] {
+function parsedOf({ contentType = '', body }: EphemeralRequest): Messages {
   if (!isJson(contentType)) throw notJson(`the message is ${contentType}`);
-  const all = stamped(parseMessages(contentType, body), stamp, now);
+  return parseMessages(contentType, body);
+}
+
+function fitting(parsed: Messages, stamp: Stamp | undefined, now: number): readonly string[] {
+  const all = stamped(parsed, stamp, now);
   const messages = all.filter((message) => typeof message === 'string');
   if (messages.length === 0) throw new Refusal('empty_body', 'the body holds no message');
   const bytes = new TextEncoder().encode(messages.join(',')).byteLength;

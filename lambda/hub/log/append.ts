@@ -4,7 +4,8 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
-import { type Channel, tailOffset } from './channel.ts';
+import { isWritten, reviewed } from '../hook.ts';
+import { type Channel, isAlive, tailOffset } from './channel.ts';
 import {
   type AppendRequest,
   type Claimed,
@@ -17,7 +18,7 @@ import type { Entry, HintedEntry, Messages } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { Log, Publishing } from './log-ports.ts';
 import { parseMessages, stamped } from './messages.ts';
-import { entryIdOf, timeMark } from './producer.ts';
+import { entryIdOf, repeatOf, timeMark } from './producer.ts';
 import { isHole } from './retention.ts';
 
 export type { AppendRequest } from './claim.ts';
@@ -40,10 +41,13 @@ export type EntryContent = Pick<Entry, 'messages' | 'id'>;
 /**
  * Appends the messages of one request and returns the offset after them. Then the messages are durable. No reader sees a later
  * message before them.
- * @throws Refusal empty_body, bad_json, too_large, reserved_member, and those of `claim`
+ * @throws Refusal empty_body, bad_json, too_large, refused, reserved_member, and those of `claim`
  */
 export async function append(log: Publishing, request: AppendRequest): Promise<Appended> {
-  const messages = messagesOfRequest(request, log.clock());
+  const parsed = messagesOfRequest(request);
+  const earlier = request.hook && (await acceptedBefore(log, request));
+  if (earlier) return await confirm(log, earlier);
+  const messages = stamped(await reviewed(request, parsed), request.stamp, log.clock());
   // Without a producer the id is new: it tells a second attempt of the client from another request.
   const id = request.producer ? entryIdOf(request.producer) : log.newId();
   const identified = { ...request, id, messages };
@@ -60,6 +64,35 @@ export async function append(log: Publishing, request: AppendRequest): Promise<A
   await log.hint({ channel: name, offset: nextOffset, isClosing: closed, streamKey, entry });
   const count = isEmpty || kind === 'repeat' ? 0 : messages.length;
   return { closed: channel.closed, lastSeq, count, nextOffset };
+}
+
+/**
+ * Returns the earlier attempt of a producer that is in the log already, so that the hook is not asked about it again. If a crash left
+ * the slot of that attempt empty, its messages are lost, and the hook is asked about those of this one.
+ */
+async function acceptedBefore(
+  log: Log,
+  { channel: name, producer }: AppendRequest,
+): Promise<Claimed | undefined> {
+  const channel = producer && (await log.channels.get(name));
+  if (!channel || !isAlive(channel, log.clock())) return undefined;
+  const earlier = repeatOf(producer, channel.producers);
+  if (!earlier) return undefined;
+  const { slot } = earlier;
+  const isThere =
+    slot === undefined ||
+    (await isWritten(log, channel.streamId, slot)) ||
+    !(await isHole(log, channel, slot, log.clock()));
+  return isThere ? { ...earlier, channel } : undefined;
+}
+
+/** Answers a repetition as `append` does: the first attempt may have failed after its write. */
+async function confirm(log: Publishing, { channel, slot, lastSeq }: Claimed): Promise<Appended> {
+  await keepAlive(log, channel);
+  const { name, closed, streamKey } = channel;
+  const nextOffset = slot === undefined ? tailOffset(channel) : offsetAfter({ slot, at: undefined });
+  await log.hint({ channel: name, offset: nextOffset, isClosing: closed, streamKey });
+  return { closed, lastSeq, count: 0, nextOffset };
 }
 
 /** Where a publish is in the log. */
@@ -111,15 +144,14 @@ async function settle(
 }
 
 /**
- * Returns the messages of a publish as they are stored; none if it only closes the channel.
- * @param now time of the publish, in milliseconds since 1970
- * @throws Refusal empty_body, bad_json, too_large, reserved_member
+ * Returns the messages of a publish as they came; none if it only closes the channel.
+ * @throws Refusal empty_body, bad_json, too_large
  */
-export function messagesOfRequest({ body, contentType, close, stamp }: AppendRequest, now: number): Messages {
+export function messagesOfRequest({ body, contentType, close }: AppendRequest): Messages {
   if (contentType === undefined && close) return [];
   const messages = parseMessages(contentType ?? '', body);
   if (messages.length === 0) throw new Refusal('empty_body', 'the body holds no message');
-  return stamped(messages, stamp, now);
+  return messages;
 }
 
 /**

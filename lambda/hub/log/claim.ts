@@ -6,6 +6,7 @@
 import { Refusal } from '../../../protocol/errors.ts';
 import { STREAM_CLOSED, STREAM_NEXT_OFFSET } from '../../../protocol/headers.ts';
 import { MAX_PRODUCERS } from '../../../protocol/limits.ts';
+import type { Hook } from '../hook.ts';
 import { haveKey, requireKey } from '../keyed/stream-key.ts';
 import { type Channel, channelNotFound, isAlive, mediaType, newChannel, tailOffset } from './channel.ts';
 import { isTombstone, type Messages } from './entry.ts';
@@ -39,6 +40,8 @@ export interface AppendRequest {
   readonly body: Uint8Array;
   /** What the hub adds to each message; absent for nothing. */
   readonly stamp?: Stamp | undefined;
+  /** Is asked about the messages before they are stored; absent for nobody. */
+  readonly hook?: Hook | undefined;
 }
 
 /** A request with its messages, and the id of its entry. */

@@ -8,6 +8,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { IDEMPOTENCY_KEPT_MS } from '../../../protocol/limits.ts';
+import { isWritten, reviewed } from '../hook.ts';
 import {
   type Appended,
   type AppendRequest,
@@ -23,6 +24,7 @@ import { claim, claimAgain, type IdentifiedRequest } from './claim.ts';
 import { type HintedEntry, tombstone } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { KeyRecord, Log, Publishing } from './log-ports.ts';
+import { stamped } from './messages.ts';
 
 /** The Idempotency-Key of a request. */
 export interface Once {
@@ -50,12 +52,15 @@ interface Hinted extends Appended {
 }
 
 async function appendOrConfirm(log: Publishing, request: AppendRequest, once: Once): Promise<Hinted> {
-  const messages = messagesOfRequest(request, log.clock());
+  const parsed = messagesOfRequest(request);
   // "#" is in no channel name, so no two channels share a key.
   const key = `${request.channel}#${once.key}`;
+  const earlier = await log.keys.get(key, log.clock());
+  const isAccepted = request.hook && earlier && (await isWritten(log, earlier.streamId, earlier.slot));
+  // Those of an accepted publish are not written again. So they need not fit what the hook made of them.
+  const messages = isAccepted ? parsed : stamped(await reviewed(request, parsed), request.stamp, log.clock());
   const content: EntryContent = { messages, id: `key:${once.fingerprint}:${once.key}` };
   const identified = { ...request, id: content.id, messages };
-  const earlier = await log.keys.get(key, log.clock());
   if (earlier) return await confirm(log, identified, once, key, earlier, content);
 
   const { kind, channel, slot } = await claim(log, identified);

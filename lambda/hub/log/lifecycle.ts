@@ -4,6 +4,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { channelOfPresence } from '../../../protocol/presence.ts';
+import { type Hook, reviewed } from '../hook.ts';
 import { requireKey } from '../keyed/stream-key.ts';
 import {
   aliveUntil,
@@ -37,6 +38,8 @@ export interface CreateRequest {
   readonly body: Uint8Array;
   /** What the hub adds to each message; absent for nothing. */
   readonly stamp?: Stamp | undefined;
+  /** Is asked about the messages before they are stored; absent for nobody. */
+  readonly hook?: Hook | undefined;
 }
 
 /** The result of a creation. */
@@ -54,7 +57,7 @@ export interface Created {
  *
  * The messages are written before the channel that makes them reachable. A crash between the two leaves an entry that no reader
  * sees. In the other order it would leave an empty channel, and a retry would answer 200 without the messages.
- * @throws Refusal channel_exists, bad_json, too_large, reserved_member, bad_key, unavailable
+ * @throws Refusal channel_exists, bad_json, too_large, refused, reserved_member, bad_key, unavailable
  */
 export async function create(log: Publishing, request: CreateRequest): Promise<Created> {
   const created = await createOrFind(log, request);
@@ -78,7 +81,8 @@ async function createOrFind(log: Log, request: CreateRequest): Promise<Created> 
   const existing = await log.channels.get(name);
   if (existing && isAlive(existing, now)) return sameOrRefuse(existing, wanted);
 
-  const messages = stamped(parseMessages(contentType, request.body), request.stamp, now);
+  const asked = await reviewed(request, parseMessages(contentType, request.body));
+  const messages = stamped(asked, request.stamp, now);
   requireKey(streamKey, messages);
   const channel = { ...wanted, next: wanted.origin + (messages.length > 0 ? 1 : 0) };
   if (messages.length > 0) {

@@ -15,6 +15,9 @@ const ISSUER = {
   'tidings:claims': { claim: 'scope', grants: { reader: { '*': ['subscribe'] } } },
 };
 
+const CERTIFICATE = 'arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555';
+const WEB_ACL = 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/hub/11111111-2222-3333-4444-555555555555';
+
 const VARIANTS: Readonly<Record<string, Context>> = {
   'a new account': {},
   'an account that CloudFront has not verified, and China': { 'tidings:edge': false },
@@ -28,6 +31,12 @@ const VARIANTS: Readonly<Record<string, Context>> = {
     'tidings:maxStreams': 100,
     'tidings:socketLogs': true,
     'tidings:console': true,
+    'tidings:presence': ['support/*'],
+    'tidings:stamp': { 'support/*': { from: 'sub' } },
+    'tidings:intake': true,
+    'tidings:domain': { name: 'hub.example.com', certificate: CERTIFICATE },
+    'tidings:webAcl': WEB_ACL,
+    'tidings:permissionsBoundary': 'arn:aws:iam::123456789012:policy/boundary',
     'tidings:allowInsecureWebhooks': true,
     'tidings:monthlyBudget': 50,
     'tidings:throwAway': true,

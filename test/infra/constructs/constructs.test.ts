@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Tidings, TidingsLog } from '../../../lib/tidings.ts';
@@ -16,6 +17,7 @@ const CERTIFICATE = 'arn:aws:acm:us-east-1:123456789012:certificate/11111111-222
 const WEB_ACL =
   'arn:aws:wafv2:us-east-1:123456789012:global/webacl/team/11111111-2222-3333-4444-555555555555';
 const BOUNDARY = 'arn:aws:iam::123456789012:policy/boundary';
+const HANDLER = 'arn:aws:lambda:eu-west-1:123456789012:function:moderate';
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:pager';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -41,7 +43,10 @@ beforeAll(() => {
   const domain = { name: 'hub.example.com', certificate: CERTIFICATE };
   const team = { alarmTopic: TOPIC, permissionsBoundary: BOUNDARY, webAcl: WEB_ACL };
   const options = { console: true, presence: ['chat/*'] };
-  hub = new Tidings(new Stack(app, 'Shop'), 'Hub', { log, domain, ...team, ...options });
+  const shop = new Stack(app, 'Shop');
+  const handler = LambdaFunction.fromFunctionArn(shop, 'Moderate', HANDLER);
+  const onPublish = [{ pattern: 'chat/*', handler }];
+  hub = new Tidings(shop, 'Hub', { log, domain, ...team, ...options, onPublish });
   const both = new Stack(app, 'Pair');
   new Tidings(both, 'One', { stage: 'one', socketLogs: true });
   new Tidings(both, 'Two', { stage: 'two', socketLogs: true, removalPolicy: RemovalPolicy.DESTROY });
@@ -199,6 +204,13 @@ describe('a hub with its data in another stack', () => {
     expect(alarms.length).toBeGreaterThan(10);
     for (const { properties } of alarms)
       expect([properties.AlarmActions, properties.OKActions]).toEqual([[TOPIC], [TOPIC]]);
+  });
+
+  test('asks a function that is not in the app', () => {
+    const grants = whole.filter(
+      ({ type, properties }) => type === 'AWS::IAM::Policy' && JSON.stringify(properties).includes(HANDLER),
+    );
+    expect(grants.map(({ id }) => /^Hub(\w+?)Handler/.exec(id)?.[1]).sort()).toEqual(['Publish', 'Socket']);
   });
 
   test('has its URLs, metrics and dashboard', () => {

@@ -43,6 +43,7 @@ beforeEach(() => {
     close: async (connection) => closed.push(connection),
     published: () => {},
     stampFor: () => undefined,
+    hookFor: () => undefined,
     publishEphemeral: async () => expect.unreachable(),
     logDefect: (error) => expect.unreachable(String(error)),
     logRefusal: ({ code }) => void refused.push(code),

@@ -5,6 +5,7 @@
  */
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import {
@@ -26,6 +27,7 @@ import {
 import { SignatureV4 } from '@smithy/signature-v4';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { documentCalls } from '../../../../lambda/aws/calls/document-calls.ts';
+import { functionCalls } from '../../../../lambda/aws/calls/function-calls.ts';
 import { queueCalls } from '../../../../lambda/aws/calls/queue-calls.ts';
 import { secretCalls } from '../../../../lambda/aws/calls/secret-calls.ts';
 import { topicCalls } from '../../../../lambda/aws/calls/topic-calls.ts';
@@ -121,6 +123,7 @@ const publish = {
   MessageAttributes: { channel: { DataType: 'String' as const, StringValue: "a/b~('*!) +&=" } },
   MessageGroupId: 'a/b',
 };
+const FUNCTION = 'arn:aws:lambda:eu-west-3:123456789012:function:Shop-Hook_1:live';
 const SECRET = 'arn:aws:secretsmanager:eu-west-3:1:secret:s';
 
 interface Call {
@@ -192,6 +195,14 @@ const CALLS: Readonly<Record<string, Call>> = {
     theirs: () => topics().send(new PublishCommand(publish)),
     ours: () => topicCalls(3).publish(publish),
     answered: '<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>',
+  },
+  Invoke: {
+    theirs: async () => {
+      const invoke = new InvokeCommand({ FunctionName: FUNCTION, Payload: '{"a":"é"}' });
+      return (await new LambdaClient(settings()).send(invoke)).Payload?.transformToString();
+    },
+    ours: () => functionCalls()(FUNCTION)('{"a":"é"}', { withinMs: 1_000 }),
+    answered: '{"messages":["é"]}',
   },
   GetSecretValue: {
     theirs: async () =>
