@@ -110,6 +110,16 @@ beforeAll(() => {
   deployed = snapshotOf();
 });
 
+/** What a queue with dead letters and the function that works on it have, in the order of types. */
+const QUEUE_WITH_FUNCTION = [
+  ...Array(3).fill('CloudWatch::Alarm'),
+  'IAM::Role',
+  'Lambda::EventSourceMapping',
+  'Lambda::Function',
+  'Logs::LogGroup',
+  ...['Queue', 'Queue', 'QueuePolicy', 'QueuePolicy'].map((type) => `SQS::${type}`),
+].map((type) => `AWS::${type}`);
+
 describe('a change of the configuration', () => {
   // All options at once: if all of them together replace nothing, no single one does.
   test('replaces and removes nothing, if it is about any other option', () => {
@@ -145,31 +155,8 @@ describe('a change of the configuration', () => {
     [{ webAcl: WEB_ACL }, [], ['AWS::SecretsManager::Secret']],
     [{ monthlyBudget: 5, budgetEmail: 'a@example.com' }, [], ['AWS::Budgets::Budget']],
     [{ socketLogs: true }, [], ['AWS::Logs::LogGroup']],
-    [
-      { presence: ['chat/*'] },
-      [],
-      [
-        'ApiGatewayV2::Route',
-        ...Array(3).fill('CloudWatch::Alarm'),
-        'IAM::Role',
-        'Lambda::EventSourceMapping',
-        'Lambda::Function',
-        'Logs::LogGroup',
-        ...['Queue', 'Queue', 'QueuePolicy', 'QueuePolicy'].map((type) => `SQS::${type}`),
-      ].map((type) => `AWS::${type}`),
-    ],
-    [
-      { intake: true },
-      [],
-      [
-        ...Array(3).fill('CloudWatch::Alarm'),
-        'IAM::Role',
-        'Lambda::EventSourceMapping',
-        'Lambda::Function',
-        'Logs::LogGroup',
-        ...['Queue', 'Queue', 'QueuePolicy', 'QueuePolicy'].map((type) => `SQS::${type}`),
-      ].map((type) => `AWS::${type}`),
-    ],
+    [{ presence: ['chat/*'] }, [], ['AWS::ApiGatewayV2::Route', ...QUEUE_WITH_FUNCTION]],
+    [{ intake: true }, [], QUEUE_WITH_FUNCTION],
     [{ throwAway: true }, [], []],
     // Nothing but the console itself.
     [
